@@ -1,0 +1,1 @@
+//! Every test of the public API, in one binary: it links once.

@@ -1,0 +1,75 @@
+//! The handles of a connection.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use h2::SendStream;
+use h2::client::{ResponseFuture, SendRequest};
+
+use super::control::Control;
+use super::pace::Pace;
+use crate::pool::event::CloseReason;
+
+/// A handle that can open streams; the connection lives as long as one is kept.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    send: SendRequest<Bytes>,
+    pub(crate) link: Arc<Link>,
+}
+
+/// What a connection's task and its handles share; keeps nothing alive.
+#[derive(Debug, Default)]
+pub(crate) struct Link {
+    pub(crate) control: Control,
+    pub(crate) pace: Arc<Pace>,
+    pub(crate) peer: Option<SocketAddr>,
+    message_size: AtomicUsize,
+    ended: OnceLock<CloseReason>,
+}
+
+impl Link {
+    pub(crate) fn new(peer: Option<SocketAddr>) -> Self {
+        Self {
+            peer,
+            ..Self::default()
+        }
+    }
+
+    /// The size of received messages, averaged over the last few.
+    pub(super) fn message_size(&self) -> usize {
+        self.message_size.load(Relaxed)
+    }
+
+    /// A DATA frame of this size came in. A lost update between two threads costs a little accuracy and no more.
+    pub(crate) fn saw_data(&self, size: usize) {
+        let average = self.message_size.load(Relaxed);
+        self.message_size.store((average * 7 + size) / 8, Relaxed);
+    }
+
+    pub(super) fn end(&self, reason: CloseReason) {
+        // Set once, by the driver, at its end.
+        let _ = self.ended.set(reason);
+    }
+
+    /// Why the connection ended, if its task ended it.
+    pub(crate) fn ended(&self) -> Option<CloseReason> {
+        self.ended.get().copied()
+    }
+}
+
+impl Connection {
+    pub(crate) fn new(send: SendRequest<Bytes>, link: Arc<Link>) -> Self {
+        Self { send, link }
+    }
+
+    /// Opens a stream. An error means that nothing of the request has left.
+    pub(crate) fn open(
+        &self,
+        head: http::Request<()>,
+        end_of_stream: bool,
+    ) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
+        self.send.clone().send_request(head, end_of_stream)
+    }
+}

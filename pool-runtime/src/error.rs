@@ -1,0 +1,267 @@
+//! What went wrong, where, after how many attempts, and whether the request was sent.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tonic::Status;
+
+use crate::conn::error::ConnectError;
+use crate::pool::event::CloseReason;
+
+/// Why a pool could not do what was asked of it.
+///
+/// Opaque, with predicates; `Display` tells its own level, [`source`](StdError::source) the cause. RPC methods return
+/// it inside of a [`Status`], where [`Error::of`] finds it again:
+///
+/// ```
+/// # use pool_runtime::Error;
+/// # fn check(status: &tonic::Status) {
+/// if let Some(error) = Error::of(status)
+///     && error.is_timeout()
+///     && !error.was_sent()
+/// {
+///     eprintln!("{} is overloaded: gave up in phase {:?}", error.endpoint(), error.phase());
+/// }
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+#[derive(Debug, Clone)]
+struct Inner {
+    kind: Kind,
+    endpoint: Arc<str>,
+    attempts: u32,
+    sent: bool,
+    cause: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+/// The part of a call in which it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Waiting for a free stream on a connection.
+    Waiting,
+    /// Waiting for a connection to come up.
+    Connecting,
+    /// Sending the request, or waiting for the response to begin.
+    Requesting,
+    /// Receiving the response.
+    Responding,
+}
+
+/// The kinds of failure. What decides a status code is in here and nowhere else.
+#[derive(Debug, Clone)]
+pub(crate) enum Kind {
+    /// A setting that cannot be used.
+    Config { field: &'static str, problem: String },
+    /// The pool is closed.
+    Closed,
+    /// So many callers wait that no more are let in.
+    QueueFull { max_waiters: usize },
+    /// `acquire_timeout` ran out.
+    AcquireTimeout { after: Duration, phase: Phase },
+    /// Nothing is free for a caller who does not wait.
+    NothingFree,
+    /// The call's deadline ran out.
+    Deadline { after: Duration, phase: Phase },
+    /// No connection could be opened.
+    Connect,
+    /// The connection ended under the call.
+    Lost { phase: Phase, reason: Option<CloseReason> },
+    /// The peer, or h2 on the peer's account, ended the stream.
+    Reset { phase: Phase, reason: h2::Reason },
+    /// The answer is not gRPC.
+    NotGrpc { http_status: http::StatusCode, content_type: Option<String> },
+    /// The request cannot be put on an HTTP/2 connection.
+    Request { problem: String },
+    /// The request's body failed.
+    RequestBody,
+    /// Nobody runs Tokio here.
+    NoRuntime,
+}
+
+impl Error {
+    pub(crate) fn new(kind: Kind, endpoint: &Arc<str>) -> Self {
+        Self(Arc::new(Inner {
+            kind,
+            endpoint: endpoint.clone(),
+            attempts: 0,
+            sent: false,
+            cause: None,
+        }))
+    }
+
+    pub(crate) fn config(field: &'static str, problem: impl Into<String>, endpoint: &Arc<str>) -> Self {
+        let problem = problem.into();
+        Self::new(Kind::Config { field, problem }, endpoint)
+    }
+
+    pub(crate) fn connect(cause: &ConnectError, endpoint: &Arc<str>) -> Self {
+        Self::new(Kind::Connect, endpoint).because_of(cause.clone())
+    }
+
+    pub(crate) fn because_of(self, cause: impl StdError + Send + Sync + 'static) -> Self {
+        self.change(|inner| inner.cause = Some(Arc::new(cause)))
+    }
+
+    /// States how often the call was tried, and whether the last attempt may have reached the peer's application.
+    pub(crate) fn after(self, attempts: u32, sent: bool) -> Self {
+        self.change(|inner| {
+            inner.attempts = attempts;
+            inner.sent = sent;
+        })
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+
+    /// The error inside of a status that a pooled call returned, if this crate made that status.
+    pub fn of(status: &Status) -> Option<&Self> {
+        let mut cause = status.source();
+        while let Some(error) = cause {
+            if let Some(ours) = error.downcast_ref() {
+                return Some(ours);
+            }
+            cause = error.source();
+        }
+        None
+    }
+
+    /// The pool was closed.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.0.kind, Kind::Closed)
+    }
+
+    /// Time ran out: the call's deadline, `acquire_timeout`, or `connect_timeout`. [`Error::phase`] says where.
+    pub fn is_timeout(&self) -> bool {
+        match &self.0.kind {
+            Kind::Deadline { .. } | Kind::AcquireTimeout { .. } => true,
+            Kind::Connect => self.connect_error().is_some_and(ConnectError::is_timeout),
+            _ => false,
+        }
+    }
+
+    /// No connection could be opened.
+    pub fn is_connect(&self) -> bool {
+        matches!(self.0.kind, Kind::Connect)
+    }
+
+    /// The pool has no stream to give: the queue is full, the wait was too long, or the caller would not wait.
+    pub fn is_exhausted(&self) -> bool {
+        matches!(self.0.kind, Kind::QueueFull { .. } | Kind::AcquireTimeout { .. } | Kind::NothingFree)
+    }
+
+    /// A setting cannot be used; the message names it.
+    pub fn is_config(&self) -> bool {
+        matches!(self.0.kind, Kind::Config { .. })
+    }
+
+    /// The target, as given to the builder.
+    pub fn endpoint(&self) -> &str {
+        &self.0.endpoint
+    }
+
+    /// In which part of the call it failed, if it failed in a call.
+    pub fn phase(&self) -> Option<Phase> {
+        match self.0.kind {
+            Kind::Deadline { phase, .. }
+            | Kind::AcquireTimeout { phase, .. }
+            | Kind::Lost { phase, .. }
+            | Kind::Reset { phase, .. } => Some(phase),
+            Kind::Connect => Some(Phase::Connecting),
+            Kind::QueueFull { .. } | Kind::NothingFree => Some(Phase::Waiting),
+            Kind::NotGrpc { .. } => Some(Phase::Responding),
+            Kind::Request { .. } | Kind::RequestBody => Some(Phase::Requesting),
+            Kind::Config { .. } | Kind::Closed | Kind::NoRuntime => None,
+        }
+    }
+
+    /// How many times a connection was asked to carry the call; 0 if it never got that far.
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+
+    /// Whether the peer's application may have seen the request. If not, it is safe to make the call again.
+    pub fn was_sent(&self) -> bool {
+        self.0.sent
+    }
+
+    pub(crate) fn kind(&self) -> &Kind {
+        &self.0.kind
+    }
+
+    fn connect_error(&self) -> Option<&ConnectError> {
+        self.0.cause.as_deref().and_then(|cause| cause.downcast_ref())
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Waiting => "waiting for a free stream",
+            Self::Connecting => "waiting for a connection",
+            Self::Requesting => "waiting for the response",
+            Self::Responding => "receiving the response",
+        })
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config { field, problem } => write!(f, "{field}: {problem}"),
+            Self::Closed => f.write_str("the pool is closed"),
+            Self::QueueFull { max_waiters } => write!(f, "{max_waiters} callers wait for a free stream already (max_waiters)"),
+            Self::AcquireTimeout { after, phase } => write!(f, "gave up after {after:?} (acquire_timeout) while {phase}"),
+            Self::NothingFree => f.write_str("no stream is free"),
+            Self::Deadline { after, phase } => write!(f, "deadline of {after:?} exceeded while {phase}"),
+            Self::Connect => f.write_str("cannot connect"),
+            Self::Lost { phase, reason: Some(reason) } => write!(f, "connection ended while {phase}: {reason}"),
+            Self::Lost { phase, reason: None } => write!(f, "connection lost while {phase}"),
+            Self::Reset { phase, reason } => write!(f, "stream ended with {} while {phase}", reason.description()),
+            Self::NotGrpc { http_status, content_type } => {
+                write!(f, "the answer is not gRPC: HTTP status {http_status}, content-type ")?;
+                f.write_str(content_type.as_deref().unwrap_or("missing"))
+            }
+            Self::Request { problem } => write!(f, "the request cannot be sent: {problem}"),
+            Self::RequestBody => f.write_str("the request's body failed"),
+            Self::NoRuntime => f.write_str("called outside of a Tokio runtime"),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { kind, endpoint, attempts, sent, .. } = &*self.0;
+        write!(f, "{endpoint}: {kind}")?;
+        match (attempts, sent) {
+            (0, _) => Ok(()),
+            (n, false) => write!(f, " (attempt {n}, request not sent)"),
+            (n, true) => write!(f, " (attempt {n}, request sent)"),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    /// `main` prints errors this way, so it reads like the message, with all its causes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.cause.as_deref().map(|cause| cause as _)
+    }
+}

@@ -1,0 +1,271 @@
+//! How a pool is set up.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Pool;
+use super::backoff::Backoff;
+use super::config::Config;
+use super::event::{Observer, Observers};
+use super::picker::Strategy;
+use super::policy::Overflow;
+use super::shared::Shared;
+use crate::conn::connector::Connector;
+use crate::conn::dial::{DialOptions, Dialer};
+#[cfg(feature = "_tls")]
+use crate::conn::tls::TlsConfig;
+use crate::{Error, Target};
+
+/// Sets up a [`Pool`]; every setting has a default that a small service can live with.
+///
+/// Settings are checked together when the pool is built; the error names the first that cannot be used.
+///
+/// ```
+/// use std::time::Duration;
+/// use pool_runtime::Pool;
+///
+/// let pool = Pool::builder("http://127.0.0.1:50051")
+///     .max_connections(4)
+///     .max_concurrent_streams(50)
+///     .idle_timeout(Duration::from_secs(60))
+///     .build()?;
+/// # Ok::<(), pool_runtime::Error>(())
+/// ```
+#[must_use = "a builder does nothing until it is built"]
+pub struct Builder {
+    target: String,
+    config: Config,
+    dial: DialOptions,
+    observers: Observers,
+}
+
+impl Builder {
+    pub(crate) fn new(target: String) -> Self {
+        Self {
+            target,
+            config: Config::default(),
+            dial: DialOptions::default(),
+            observers: Observers::default(),
+        }
+    }
+
+    /// Connections to keep open, whether there are calls or not. Default 0: a pool that nobody uses costs nothing.
+    ///
+    /// They are opened with the first call, by [`Builder::connect`] or by [`Pool::ready`], and then kept.
+    pub fn min_connections(mut self, n: usize) -> Self {
+        self.config.policy.min_connections = n;
+        self
+    }
+
+    /// The most connections that take calls at once. Default 10.
+    ///
+    /// Connections that are draining are not counted, and one that has reached its lifetime overlaps with its
+    /// replacement for as long as that takes to come up.
+    pub fn max_connections(mut self, n: usize) -> Self {
+        self.config.policy.max_connections = n;
+        self
+    }
+
+    /// The usage limit: the most calls in flight on one connection. Default 100, what servers commonly allow.
+    ///
+    /// What the peer allows at the moment (SETTINGS_MAX_CONCURRENT_STREAMS) binds too; the smaller counts. With 1,
+    /// each call has its connection to itself (exclusive checkout).
+    pub fn max_concurrent_streams(mut self, n: u32) -> Self {
+        self.config.policy.max_concurrent_streams = n;
+        self
+    }
+
+    /// The lifetime usage limit: a connection is replaced after so many calls. Default none.
+    pub fn max_total_uses(mut self, n: impl Into<Option<u64>>) -> Self {
+        self.config.policy.max_total_uses = n.into();
+        self
+    }
+
+    /// What happens when all connections are full and no more may be opened. Default [`Overflow::Strict`].
+    pub fn overflow(mut self, overflow: Overflow) -> Self {
+        self.config.policy.overflow = overflow;
+        self
+    }
+
+    /// The most callers that may wait for a free stream; further ones fail at once. Default 1024: a bound on what an
+    /// outage can pile up. With 0, nobody waits, and a pool that has no connection yet cannot be called.
+    pub fn max_waiters(mut self, n: usize) -> Self {
+        self.config.policy.max_waiters = n;
+        self
+    }
+
+    /// How long a call waits for a free stream, its deadline permitting. Default 30 s.
+    pub fn acquire_timeout(mut self, timeout: Duration) -> Self {
+        self.config.acquire_timeout = timeout;
+        self
+    }
+
+    /// How long opening a connection may take: name resolution, TCP, TLS and the peer's SETTINGS together. Default
+    /// 20 s, the least that gRPC's connection backoff document gives an attempt.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.config.connect_timeout = timeout;
+        self
+    }
+
+    /// A connection without calls for this long is closed, down to the minimum. Default 5 minutes, below what common
+    /// proxies and firewalls allow; `None` keeps idle connections.
+    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.config.policy.idle_timeout = timeout.into();
+        self
+    }
+
+    /// A connection of this age is replaced, busy or not: a new one is opened first, then calls in flight on the old
+    /// one finish. Default 30 minutes; `None` keeps connections.
+    ///
+    /// As the name is resolved anew for every connection, this is how a pool follows a service that moves or scales.
+    pub fn max_lifetime(mut self, lifetime: impl Into<Option<Duration>>) -> Self {
+        self.config.max_lifetime = lifetime.into();
+        self
+    }
+
+    /// The part of the lifetime by which each connection's own is shortened at random at most. Default 0.1.
+    pub fn max_lifetime_jitter(mut self, part: f64) -> Self {
+        self.config.lifetime_jitter = part;
+        self
+    }
+
+    /// How long calls may go on on a connection that is to be closed, before they are cut. Default 30 s.
+    pub fn drain_timeout(mut self, timeout: Duration) -> Self {
+        self.config.policy.drain_timeout = timeout;
+        self
+    }
+
+    /// Pings a peer that has sent nothing for this long. Default off (gRFC A8); at least 10 s.
+    ///
+    /// A peer that answers with GOAWAY too_many_pings makes the pool double the interval.
+    pub fn keep_alive_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.config.keep_alive_interval = interval.into();
+        self
+    }
+
+    /// How long the peer may take to answer a ping before the connection counts as dead. Default 20 s.
+    ///
+    /// With keepalive on, it is the socket's TCP_USER_TIMEOUT too, where there is one (gRFC A18).
+    pub fn keep_alive_timeout(mut self, timeout: Duration) -> Self {
+        self.config.keep_alive_timeout = timeout;
+        self
+    }
+
+    /// Pings also when no call is in flight. Default false: many servers take that for abuse.
+    pub fn keep_alive_while_idle(mut self, yes: bool) -> Self {
+        self.config.keep_alive_while_idle = yes;
+        self
+    }
+
+    /// The wait between failed attempts to connect. Default: that of gRPC's connection backoff document.
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.config.policy.backoff = backoff;
+        self
+    }
+
+    /// The deadline of unary calls of annotated clients that state none. Default 30 s: a call without a deadline can
+    /// hang for ever. Streams have none unless one is stated.
+    ///
+    /// A plain tonic client over the pool does not say which of its calls are unary: for those there is no default.
+    pub fn deadline(mut self, deadline: impl Into<Option<Duration>>) -> Self {
+        self.config.deadline = deadline.into();
+        self
+    }
+
+    /// Which connection the next call goes to. Default [`Strategy::LeastLoaded`].
+    pub fn strategy(mut self, strategy: Strategy) -> Self {
+        self.config.policy.strategy = strategy;
+        self
+    }
+
+    /// HTTP/2 flow control: how much of a response may be on its way on one stream. Default 2 MiB; raise it to
+    /// bandwidth times round trip for single large streams over a long fat network.
+    pub fn initial_stream_window_size(mut self, bytes: u32) -> Self {
+        self.config.http2.initial_stream_window = bytes;
+        self
+    }
+
+    /// The same for all streams of a connection together. Default 5 MiB.
+    pub fn initial_connection_window_size(mut self, bytes: u32) -> Self {
+        self.config.http2.initial_connection_window = bytes;
+        self
+    }
+
+    /// The largest HTTP/2 frame that the peer may send. Default 1 MiB.
+    pub fn max_frame_size(mut self, bytes: u32) -> Self {
+        self.config.http2.max_frame_size = bytes;
+        self
+    }
+
+    /// The most bytes of headers that are accepted in a response. Default 64 KiB.
+    pub fn max_header_list_size(mut self, bytes: u32) -> Self {
+        self.config.http2.max_header_list_size = bytes;
+        self
+    }
+
+    /// What stands in front of this crate's own name in the `user-agent` header.
+    pub fn user_agent(mut self, agent: impl Into<String>) -> Self {
+        self.config.user_agent = Some(agent.into());
+        self
+    }
+
+    /// Opens transports in the user's own way. TLS goes on top of it for `https` targets.
+    pub fn connector(mut self, connector: impl Connector) -> Self {
+        self.dial.connector = Some(Arc::new(connector));
+        self
+    }
+
+    /// TLS settings for an `https` target. Default: the roots that the enabled features bring.
+    #[cfg(feature = "_tls")]
+    pub fn tls(mut self, tls: TlsConfig) -> Self {
+        self.dial.tls = Some(tls);
+        self
+    }
+
+    /// Adds an observer of the pool's events.
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.observers.push(Arc::new(observer));
+        self
+    }
+
+    /// Makes the pool. Does no I/O and needs no runtime, so that a pool can live in a `static LazyLock`.
+    ///
+    /// # Errors
+    ///
+    /// A target or a setting that cannot be used ([`Error::is_config`]).
+    pub fn build(mut self) -> Result<Pool, Error> {
+        let endpoint: Arc<str> = self.target.as_str().into();
+        let target: Target = self
+            .target
+            .parse()
+            .map_err(|problem: crate::InvalidTarget| Error::config("target", problem.to_string(), &endpoint))?;
+        let endpoint: Arc<str> = target.to_string().into();
+        self.config.check(&endpoint)?;
+        self.dial.tcp.user_timeout = self.config.keep_alive().map(|keep_alive| keep_alive.timeout);
+        let dialer = Dialer::new(target, self.dial)
+            .map_err(|problem| Error::config(problem.field(), problem.to_string(), &endpoint))?;
+        Ok(Pool::over(Shared::new(self.config, dialer, self.observers, endpoint)))
+    }
+
+    /// Makes the pool and waits for its first connections: the minimum, at least one.
+    ///
+    /// # Errors
+    ///
+    /// What [`Builder::build`] finds, and the first failure to connect. Nothing is left open then.
+    pub async fn connect(self) -> Result<Pool, Error> {
+        let first = self.config.policy.min_connections.max(1);
+        let pool = self.build()?;
+        pool.ready(first).await?;
+        Ok(pool)
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("target", &self.target)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}

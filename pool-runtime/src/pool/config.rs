@@ -1,0 +1,138 @@
+//! The settings of a pool, their defaults, and what makes them unusable.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::backoff::Backoff;
+use super::picker::Strategy;
+use super::policy::{Overflow, Policy};
+use crate::Error;
+use crate::conn::handshake::Http2Settings;
+use crate::conn::keepalive::KeepAliveConfig;
+
+/// gRFC A8: a client that pings more often than this is a nuisance to servers and proxies.
+const MIN_KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+/// HTTP/2 windows are at most this wide (RFC 9113, 6.9.1).
+const MAX_WINDOW: u32 = (1 << 31) - 1;
+
+/// RFC 9113, 6.5.2.
+const FRAME_SIZES: std::ops::RangeInclusive<u32> = (1 << 14)..=((1 << 24) - 1);
+
+/// Everything that is set on a [`Builder`](crate::Builder), transport aside.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) policy: Policy,
+    pub(crate) acquire_timeout: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) max_lifetime: Option<Duration>,
+    pub(crate) lifetime_jitter: f64,
+    pub(crate) keep_alive_interval: Option<Duration>,
+    pub(crate) keep_alive_timeout: Duration,
+    pub(crate) keep_alive_while_idle: bool,
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) http2: Http2Settings,
+    pub(crate) user_agent: Option<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            policy: Policy {
+                min_connections: 0,
+                max_connections: 10,
+                max_concurrent_streams: 100,
+                max_total_uses: None,
+                overflow: Overflow::Strict,
+                max_waiters: 1024,
+                idle_timeout: Some(Duration::from_secs(5 * 60)),
+                drain_timeout: Duration::from_secs(30),
+                backoff: Backoff::default(),
+                strategy: Strategy::LeastLoaded,
+            },
+            acquire_timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(20),
+            max_lifetime: Some(Duration::from_secs(30 * 60)),
+            lifetime_jitter: 0.1,
+            keep_alive_interval: None,
+            keep_alive_timeout: Duration::from_secs(20),
+            keep_alive_while_idle: false,
+            deadline: Some(Duration::from_secs(30)),
+            http2: Http2Settings::default(),
+            user_agent: None,
+        }
+    }
+}
+
+impl Config {
+    /// The first setting that cannot be used, named.
+    pub(crate) fn check(&self, endpoint: &Arc<str>) -> Result<(), Error> {
+        let policy = &self.policy;
+        let zero = |duration: Option<Duration>| duration.is_some_and(|d| d.is_zero());
+        let window = |size: u32| size == 0 || size > MAX_WINDOW;
+        let rows: [(&'static str, bool, &str); 14] = [
+            ("max_concurrent_streams", policy.max_concurrent_streams == 0, "is 0: no call could ever be made"),
+            ("max_total_uses", policy.max_total_uses == Some(0), "is 0: no call could ever be made"),
+            ("acquire_timeout", self.acquire_timeout.is_zero(), "is 0: use Pool::try_acquire to not wait at all"),
+            ("connect_timeout", self.connect_timeout.is_zero(), "is 0: no connection could ever be opened"),
+            ("idle_timeout", zero(policy.idle_timeout), "is 0: no connection would ever be used again"),
+            ("max_lifetime", zero(self.max_lifetime), "is 0: no connection would ever be used again"),
+            (
+                "max_lifetime_jitter",
+                !(0.0..1.0).contains(&self.lifetime_jitter),
+                "is not a part of the lifetime, from 0 to below 1",
+            ),
+            (
+                "keep_alive_interval",
+                self.keep_alive_interval.is_some_and(|d| d < MIN_KEEP_ALIVE),
+                "is below 10 s, the least that gRFC A8 allows: servers answer with GOAWAY too_many_pings",
+            ),
+            ("keep_alive_timeout", self.keep_alive_timeout.is_zero(), "is 0: no answer could be in time"),
+            ("deadline", zero(self.deadline), "is 0: every call would fail"),
+            ("initial_stream_window_size", window(self.http2.initial_stream_window), "is not in 1..=2^31-1"),
+            ("initial_connection_window_size", window(self.http2.initial_connection_window), "is not in 1..=2^31-1"),
+            ("max_frame_size", !FRAME_SIZES.contains(&self.http2.max_frame_size), "is not in 2^14..=2^24-1"),
+            ("max_header_list_size", self.http2.max_header_list_size == 0, "is 0: no response could be read"),
+        ];
+        for (field, wrong, problem) in rows {
+            if wrong {
+                return Err(Error::config(field, problem, endpoint));
+            }
+        }
+        if let Some(problem) = policy.backoff.problem() {
+            return Err(Error::config("backoff", problem, endpoint));
+        }
+        if let Some(agent) = &self.user_agent
+            && http::HeaderValue::from_str(agent).is_err()
+        {
+            return Err(Error::config("user_agent", "cannot be an HTTP header's value", endpoint));
+        }
+        check_bounds(policy.min_connections, policy.max_connections, endpoint)
+    }
+
+    pub(crate) fn keep_alive(&self) -> Option<KeepAliveConfig> {
+        self.keep_alive_interval.map(|interval| KeepAliveConfig {
+            interval,
+            timeout: self.keep_alive_timeout,
+            while_idle: self.keep_alive_while_idle,
+        })
+    }
+
+    /// How long a connection lives: the maximum less a random part, so that connections that were opened together
+    /// do not end together. `random` is uniform in 0..1.
+    pub(crate) fn lifetime(&self, random: f64) -> Option<Duration> {
+        self.max_lifetime.map(|max| max.mul_f64(1.0 - self.lifetime_jitter * random))
+    }
+}
+
+/// Checks a minimum and a maximum that belong together; also what [`Pool::resize`](crate::Pool::resize) is given.
+pub(crate) fn check_bounds(min: usize, max: usize, endpoint: &Arc<str>) -> Result<(), Error> {
+    if max == 0 {
+        return Err(Error::config("max_connections", "is 0: no call could ever be made", endpoint));
+    }
+    if min > max {
+        let problem = format!("is {min}, more than max_connections, which is {max}");
+        return Err(Error::config("min_connections", problem, endpoint));
+    }
+    Ok(())
+}

@@ -1,0 +1,143 @@
+//! The task that dials a connection and then drives it.
+//!
+//! It belongs to the pool, not to the caller whose need it follows: a caller that gives up loses no dial that others
+//! wait for. It runs on the runtime that was current when the need arose, and when that runtime goes away, its guards
+//! report so: waiters ask again, each on its own runtime.
+
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::core::ConnectionId;
+use super::event::{CloseReason, Event};
+use super::shared::Shared;
+use crate::conn::driver::{Driver, Owner};
+use crate::conn::error::{ConnectError, Phase, Progress};
+use crate::conn::handshake::{Ready, handshake};
+use crate::conn::io::Transport;
+use crate::conn::{Connection, Link};
+
+/// Starts a dial; outside of a runtime, gives it up.
+pub(super) fn spawn(shared: Arc<Shared>, id: u64, at: Option<Instant>) {
+    let dial = Dial { shared, id, settled: false };
+    if let Ok(runtime) = Handle::try_current() {
+        runtime.spawn(run(dial, at));
+    }
+}
+
+/// A dial that the core counts. Dropped before it is settled, it was abandoned.
+struct Dial {
+    shared: Arc<Shared>,
+    id: u64,
+    settled: bool,
+}
+
+impl Drop for Dial {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.shared.dial_abandoned(self.id);
+        }
+    }
+}
+
+async fn run(mut dial: Dial, at: Option<Instant>) {
+    let shared = dial.shared.clone();
+    let started = shared.closing.run_until_cancelled(async {
+        if let Some(at) = at {
+            sleep_until(at).await;
+        }
+        shared.core().dial_starts(dial.id)
+    });
+    match started.await {
+        Some(true) => {}
+        Some(false) => {
+            dial.settled = true;
+            return;
+        }
+        None => return,
+    }
+    shared.tell(|| Event::Opening);
+    let began = Instant::now();
+    let Some(opened) = shared.closing.run_until_cancelled(open(&shared)).await else {
+        return;
+    };
+    dial.settled = true;
+    let id = dial.id;
+    match opened {
+        Err(error) => shared.dial_failed(id, error, began.elapsed()),
+        Ok((ready, link)) => {
+            let connection = Arc::new(Connection::new(ready.send.clone(), link.clone()));
+            let Some(connection) = shared.dialed(id, connection, ready.limit, began.elapsed()) else {
+                return;
+            };
+            drive(Member { shared, connection }, ready, link).await;
+        }
+    }
+}
+
+/// Opens a connection within `connect_timeout`: transport, TLS, and the peer's SETTINGS.
+async fn open(shared: &Arc<Shared>) -> Result<(Ready<Transport>, Arc<Link>), ConnectError> {
+    let progress = Progress::default();
+    let opening = async {
+        let transport = shared.dialer.dial(&progress).await?;
+        let peer = transport.peer_addr();
+        progress.enter(Phase::Settings, peer);
+        let link = Arc::new(Link::new(peer));
+        let ready = handshake(transport, &shared.config.http2, &link.pace)
+            .await
+            .map_err(|error| ConnectError::new(Phase::Settings, peer, error))?;
+        Ok((ready, link))
+    };
+    let limit = shared.config.connect_timeout;
+    match timeout(limit, opening).await {
+        Ok(opened) => opened,
+        Err(_) => Err(progress.timed_out(limit)),
+    }
+}
+
+/// Drives a connection to its end and reports that, also when the task is dropped with its runtime.
+async fn drive(member: Member, ready: Ready<Transport>, link: Arc<Link>) {
+    let keepalive = member.shared.keep_alive();
+    let mut end = End {
+        member: member.clone(),
+        reason: CloseReason::RuntimeGone,
+    };
+    end.reason = Driver::new(ready, link, member, keepalive).await;
+}
+
+/// A connection's place in its pool.
+#[derive(Debug, Clone)]
+struct Member {
+    shared: Arc<Shared>,
+    connection: ConnectionId,
+}
+
+impl Owner for Member {
+    fn limit_changed(&self, limit: usize) {
+        self.shared.limit_changed(self.connection, limit);
+    }
+
+    fn going_away(&self, reason: CloseReason) {
+        self.shared.going_away(self.connection, reason);
+    }
+
+    fn look(&self) -> Option<Instant> {
+        self.shared.look_at(self.connection)
+    }
+
+    fn is_busy(&self) -> bool {
+        self.shared.core().entry_mut(self.connection).is_some_and(|entry| entry.in_flight > 0)
+    }
+}
+
+struct End {
+    member: Member,
+    reason: CloseReason,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.member.shared.closed(self.member.connection, self.reason);
+    }
+}

@@ -1,0 +1,35 @@
+//! The settings that the pool's decisions follow.
+
+use std::time::Duration;
+
+use super::backoff::Backoff;
+use super::picker::Strategy;
+
+/// What happens when every connection is full and `max_connections` are open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Overflow {
+    /// Calls wait. The default: the maximum is a promise to the server.
+    #[default]
+    Strict,
+    /// Up to `max_extra` further connections are opened; each closes when its last call gives it back.
+    Loose {
+        /// How many connections may be open past the maximum.
+        max_extra: usize,
+    },
+}
+
+/// The part of the configuration that [`super::core::Core`] needs.
+#[derive(Debug, Clone)]
+pub(crate) struct Policy {
+    pub(crate) min_connections: usize,
+    pub(crate) max_connections: usize,
+    pub(crate) max_concurrent_streams: u32,
+    pub(crate) max_total_uses: Option<u64>,
+    pub(crate) overflow: Overflow,
+    pub(crate) max_waiters: usize,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) drain_timeout: Duration,
+    pub(crate) backoff: Backoff,
+    pub(crate) strategy: Strategy,
+}

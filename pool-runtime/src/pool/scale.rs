@@ -1,0 +1,101 @@
+//! How many connections to dial (R1).
+//!
+//! gRFC A105 opens one connection at a time. Over a long network that makes a cold burst climb by one handshake per
+//! connection, so this goes further: as many dials at once as the waiting calls need at the last stream limit a peer
+//! was seen to set, within the maximum; and one alone while the endpoint is failing, so that a dead endpoint sees one
+//! attempt per backoff, not one per waiting call.
+
+/// What the pool has and what is asked of it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Situation {
+    /// Connections that take new calls.
+    pub(crate) serving: usize,
+    /// Of those, the ones that have outlived their lifetime and serve until they are replaced.
+    pub(crate) retiring: usize,
+    /// Dials in flight or scheduled.
+    pub(crate) dials: usize,
+    /// Calls that wait for a stream.
+    pub(crate) waiting: usize,
+    /// Streams one more connection is expected to offer.
+    pub(crate) streams_each: usize,
+    /// Connections to keep, whether there are calls or not.
+    pub(crate) floor: usize,
+    /// Connections lost while they were in use: each is worth a new one before the next call asks (R15).
+    pub(crate) lost_in_use: usize,
+    /// `max_connections`.
+    pub(crate) max: usize,
+    /// Connections that `Overflow::Loose` allows past the maximum.
+    pub(crate) max_extra: usize,
+    /// The last dial failed.
+    pub(crate) failing: bool,
+}
+
+/// How many dials to add to those in flight.
+pub(crate) fn dials_wanted(now: Situation) -> usize {
+    let for_waiting = match now.streams_each {
+        // The peer allows no stream at all right now. A first connection learns when that changes; more of them
+        // would learn the same.
+        0 => usize::from(now.waiting > 0 && now.serving == 0),
+        each => now.waiting.div_ceil(each),
+    };
+    let for_floor = now.floor.saturating_sub(now.serving - now.retiring);
+    let others = for_floor.max(now.lost_in_use).max(now.retiring.min(1));
+
+    // A connection past its lifetime makes room for its replacement: one over the maximum, until that one is up.
+    let room = |limit: usize| (limit + now.retiring.min(1)).saturating_sub(now.serving);
+    // Only calls that wait may go past the maximum.
+    let wanted = for_waiting.min(room(now.max + now.max_extra)).max(others.min(room(now.max)));
+    let wanted = if now.failing { wanted.min(1) } else { wanted };
+    wanted.saturating_sub(now.dials)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CALM: Situation = Situation {
+        serving: 0,
+        retiring: 0,
+        dials: 0,
+        waiting: 0,
+        streams_each: 10,
+        floor: 0,
+        lost_in_use: 0,
+        max: 10,
+        max_extra: 0,
+        failing: false,
+    };
+
+    #[test]
+    fn dials_follow_the_need_within_the_maximum() {
+        let rows = [
+            ("nothing asked", CALM, 0),
+            ("one waits", Situation { waiting: 1, ..CALM }, 1),
+            ("eighty wait, ten each", Situation { waiting: 80, ..CALM }, 8),
+            ("the first has come up with ten", Situation { waiting: 70, serving: 1, ..CALM }, 7),
+            ("some are on their way", Situation { waiting: 70, serving: 1, dials: 5, ..CALM }, 2),
+            ("more on their way than needed", Situation { waiting: 5, dials: 3, ..CALM }, 0),
+            ("the maximum binds", Situation { waiting: 1000, serving: 4, ..CALM }, 6),
+            ("the maximum is reached", Situation { waiting: 1000, serving: 10, ..CALM }, 0),
+            ("the maximum was lowered", Situation { waiting: 1000, serving: 12, ..CALM }, 0),
+            ("failing", Situation { waiting: 80, failing: true, ..CALM }, 1),
+            ("failing, one in flight", Situation { waiting: 80, dials: 1, failing: true, ..CALM }, 0),
+            ("a floor", Situation { floor: 3, serving: 1, ..CALM }, 2),
+            ("a floor, failing", Situation { floor: 3, failing: true, ..CALM }, 1),
+            ("lost in use", Situation { lost_in_use: 1, ..CALM }, 1),
+            ("limit zero, none up", Situation { waiting: 9, streams_each: 0, ..CALM }, 1),
+            ("limit zero, one up", Situation { waiting: 9, streams_each: 0, serving: 1, ..CALM }, 0),
+            ("one retires", Situation { retiring: 1, serving: 1, ..CALM }, 1),
+            ("one retires at the maximum", Situation { retiring: 1, serving: 10, ..CALM }, 1),
+            ("all retire at the maximum", Situation { retiring: 10, serving: 10, ..CALM }, 1),
+            ("the replacement is on its way", Situation { retiring: 2, serving: 10, dials: 1, ..CALM }, 0),
+            ("loose, at the maximum", Situation { waiting: 25, serving: 10, max_extra: 2, ..CALM }, 2),
+            ("loose, one extra open", Situation { waiting: 25, serving: 11, max_extra: 2, ..CALM }, 1),
+            ("loose, both extra open", Situation { waiting: 25, serving: 12, max_extra: 2, ..CALM }, 0),
+            ("loose, nobody waits", Situation { floor: 10, serving: 10, max_extra: 2, ..CALM }, 0),
+        ];
+        for (what, situation, expected) in rows {
+            assert_eq!(dials_wanted(situation), expected, "{what}");
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! The driver of the pool's decisions: holds [`Core`] in a mutex, feeds it, and carries out what it decides after
+//! letting go of the lock.
+//!
+//! Nothing is awaited, dialled or called back under the lock, and no [`Slot`] is dropped under it.
+
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::config::Config;
+use super::core::{ConnectionId, Core, Effect, Entry, Refusal, Returned};
+use super::dial;
+use super::event::{CloseReason, Event, Observers};
+use super::slot::Slot;
+use crate::Error;
+use crate::conn::control::Drain;
+use crate::conn::dial::Dialer;
+use crate::conn::error::ConnectError;
+use crate::conn::keepalive::KeepAliveConfig;
+use crate::conn::{Connection, Link};
+use crate::error::Kind;
+
+/// What the driver keeps with each connection of the core.
+#[derive(Debug)]
+pub(crate) struct Payload {
+    /// Taken when the connection drains: h2 closes it once the last call has let go of it too.
+    pub(crate) connection: Option<Arc<Connection>>,
+    pub(crate) link: Arc<Link>,
+}
+
+/// What a waiting caller is told.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Slot(Slot),
+    Refused(Refusal),
+}
+
+pub(crate) type Notifier = oneshot::Sender<Answer>;
+pub(crate) type PoolCore = Core<Payload, Notifier>;
+
+/// What all handles, slots and tasks of a pool share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    core: Mutex<PoolCore>,
+    last_error: Mutex<Option<ConnectError>>,
+    pub(crate) config: Config,
+    pub(crate) dialer: Dialer,
+    pub(crate) endpoint: Arc<str>,
+    observers: Observers,
+    /// A connection or a dial came or went.
+    changed: Notify,
+    /// How often a peer complained of too many pings.
+    complaints: AtomicU32,
+    /// The pool is closed: dials stop.
+    pub(crate) closing: CancellationToken,
+}
+
+/// The effects of one step that are carried out without the lock.
+#[derive(Default)]
+struct Work {
+    grants: Vec<(Notifier, Slot)>,
+    refusals: Vec<(Notifier, Refusal)>,
+    drains: Vec<(ConnectionId, Arc<Link>, Drain)>,
+    dials: Vec<(u64, Option<Instant>)>,
+}
+
+impl Shared {
+    pub(crate) fn new(config: Config, dialer: Dialer, observers: Observers, endpoint: Arc<str>) -> Arc<Self> {
+        Arc::new(Self {
+            core: Mutex::new(Core::new(config.policy.clone())),
+            last_error: Mutex::new(None),
+            config,
+            dialer,
+            endpoint,
+            observers,
+            changed: Notify::new(),
+            complaints: AtomicU32::new(0),
+            closing: CancellationToken::new(),
+        })
+    }
+
+    // ----- slots -----
+
+    /// Takes a slot if one is free and nobody has waited longer.
+    pub(crate) fn try_take(self: &Arc<Self>) -> Option<Slot> {
+        let slot = self.step(|core, out| core.try_take(out).and_then(|entry| self.slot(entry)))?;
+        self.tell(|| Event::CheckedOut {
+            connection: slot.id(),
+            waited: Duration::ZERO,
+        });
+        Some(slot)
+    }
+
+    /// Takes a slot or queues the caller, in one step, so that nothing freed in between is missed.
+    pub(crate) fn take_or_queue(self: &Arc<Self>, patient: bool) -> Result<TakeOrQueue, Refusal> {
+        let (notifier, answer) = oneshot::channel();
+        self.step(|core, out| {
+            if let Some(slot) = core.try_take(out).and_then(|entry| self.slot(entry)) {
+                return Ok(TakeOrQueue::Took(slot));
+            }
+            let id = core.enqueue(notifier, patient, Instant::now(), out)?;
+            Ok(TakeOrQueue::Queued(id, answer))
+        })
+    }
+
+    /// A queued caller gave up.
+    pub(crate) fn give_up(&self, waiter: u64) {
+        self.core().give_up(waiter);
+    }
+
+    pub(crate) fn give_back(self: &Arc<Self>, connection: ConnectionId, returned: Returned) {
+        self.step(|core, out| core.give_back(connection, returned, Instant::now(), out));
+        self.tell(|| Event::Returned { connection });
+    }
+
+    fn slot(self: &Arc<Self>, entry: &Entry<Payload>) -> Option<Slot> {
+        // A connection that takes calls has its handle: it is taken when the state turns to draining, under one lock.
+        let connection = entry.payload.connection.clone()?;
+        Some(Slot::new(self.clone(), entry.id, connection))
+    }
+
+    // ----- connections -----
+
+    pub(crate) fn dialed(
+        self: &Arc<Self>,
+        dial: u64,
+        connection: Arc<Connection>,
+        limit: usize,
+        took: Duration,
+    ) -> Option<ConnectionId> {
+        let now = Instant::now();
+        let expires = self.config.lifetime(fastrand::f64()).map(|lifetime| now + lifetime);
+        let payload = Payload {
+            link: connection.link.clone(),
+            connection: Some(connection),
+        };
+        let peer_limit = streams(limit);
+        let id = self.step(|core, out| core.dialed(dial, payload, peer_limit, expires, now, out))?;
+        self.changed.notify_waiters();
+        tracing::debug!(endpoint = %self.endpoint, connection = id, peer_limit, ?took, "connection opened");
+        self.tell(|| Event::Opened { connection: id, took, peer_limit });
+        Some(id)
+    }
+
+    pub(crate) fn dial_failed(self: &Arc<Self>, dial: u64, error: ConnectError, took: Duration) {
+        let report = Error::connect(&error, &self.endpoint);
+        // Before the waiters are woken, who look for it.
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        self.step(|core, out| core.dial_failed(dial, Instant::now(), fastrand::f64(), out));
+        self.changed.notify_waiters();
+        tracing::warn!(endpoint = %self.endpoint, error = ?report, "cannot connect");
+        self.tell(|| Event::Failed { error: &report, took });
+    }
+
+    pub(crate) fn dial_abandoned(self: &Arc<Self>, dial: u64) {
+        self.step(|core, out| core.dial_abandoned(dial, out));
+        self.changed.notify_waiters();
+    }
+
+    pub(crate) fn limit_changed(self: &Arc<Self>, connection: ConnectionId, limit: usize) {
+        tracing::debug!(endpoint = %self.endpoint, connection, limit, "the peer changed its stream limit");
+        self.step(|core, out| core.limit_changed(connection, streams(limit), Instant::now(), out));
+    }
+
+    pub(crate) fn going_away(self: &Arc<Self>, connection: ConnectionId, reason: CloseReason) {
+        if reason == CloseReason::TooManyPings {
+            self.complaints.fetch_add(1, Relaxed);
+            tracing::warn!(endpoint = %self.endpoint, "the peer says too_many_pings: keepalive interval doubled");
+        }
+        self.step(|core, out| core.going_away(connection, reason, Instant::now(), out));
+    }
+
+    pub(crate) fn closed(self: &Arc<Self>, connection: ConnectionId, reason: CloseReason) {
+        let cut = self.step(|core, out| {
+            let cut = core.entry_mut(connection).map_or(0, |entry| entry.in_flight);
+            core.closed(connection, Instant::now(), fastrand::f64(), out);
+            cut
+        });
+        self.changed.notify_waiters();
+        tracing::debug!(endpoint = %self.endpoint, connection, %reason, cut, "connection closed");
+        self.tell(|| Event::Closed { connection, reason, cut });
+    }
+
+    /// Keepalive for the next connection: the interval doubles with every complaint (R16).
+    pub(crate) fn keep_alive(&self) -> Option<KeepAliveConfig> {
+        let doubled = 1_u32.checked_shl(self.complaints.load(Relaxed)).unwrap_or(u32::MAX);
+        self.config.keep_alive().map(|config| KeepAliveConfig {
+            interval: config.interval.saturating_mul(doubled),
+            ..config
+        })
+    }
+
+    /// Checks a connection's age and the pool's needs; says when to look again.
+    pub(crate) fn look_at(self: &Arc<Self>, connection: ConnectionId) -> Option<Instant> {
+        self.step(|core, out| {
+            let now = Instant::now();
+            core.plan(now, out);
+            core.look_at(connection, now, out)
+        })
+    }
+
+    // ----- the pool -----
+
+    /// Closes the pool; calls in flight have `grace` to finish.
+    pub(crate) fn close(self: &Arc<Self>, grace: Duration) {
+        self.step(|core, out| core.close(grace, out));
+        self.closing.cancel();
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until `check` has an answer, looking again whenever a connection or a dial comes or goes.
+    pub(crate) async fn until<R>(&self, mut check: impl FnMut(&PoolCore) -> Option<R>) -> R {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            // Registered before looking, so that no change falls between the two.
+            changed.as_mut().enable();
+            if let Some(answer) = check(&self.core()) {
+                return answer;
+            }
+            changed.await;
+        }
+    }
+
+    /// The error that a caller gets who is refused, or `None` if it is to ask again.
+    pub(crate) fn refusal(&self, refusal: Refusal) -> Option<Error> {
+        let kind = match refusal {
+            Refusal::AskAgain => return None,
+            Refusal::Closed => Kind::Closed,
+            Refusal::QueueFull => Kind::QueueFull {
+                max_waiters: self.config.policy.max_waiters,
+            },
+            Refusal::Unreachable => Kind::Connect,
+        };
+        let error = Error::new(kind, &self.endpoint);
+        Some(match (refusal, self.last_error()) {
+            (Refusal::Unreachable, Some(cause)) => error.because_of(cause),
+            _ => error,
+        })
+    }
+
+    /// Why the last dial that failed did.
+    pub(crate) fn last_error(&self) -> Option<ConnectError> {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn core(&self) -> MutexGuard<'_, PoolCore> {
+        // Nothing in the core panics short of a broken invariant, and then its counts are still the best there are.
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the observers; the event is made only if there are any.
+    pub(crate) fn tell<'e>(&self, event: impl FnOnce() -> Event<'e>) {
+        if !self.observers.is_empty() {
+            self.observers.tell(&event());
+        }
+    }
+
+    /// One step of the core, and its effects.
+    pub(crate) fn step<R>(
+        self: &Arc<Self>,
+        step: impl FnOnce(&mut PoolCore, &mut Vec<Effect<Notifier>>) -> R,
+    ) -> R {
+        let mut effects = Vec::new();
+        let mut core = self.core();
+        let result = step(&mut core, &mut effects);
+        if effects.is_empty() {
+            return result;
+        }
+        let work = self.resolve(&mut core, effects);
+        drop(core);
+        self.carry_out(work);
+        result
+    }
+
+    /// Turns numbers into handles, under the lock that keeps them true.
+    fn resolve(self: &Arc<Self>, core: &mut PoolCore, effects: Vec<Effect<Notifier>>) -> Work {
+        let mut work = Work::default();
+        for effect in effects {
+            match effect {
+                Effect::Dial { id, at } => work.dials.push((id, at)),
+                Effect::Refuse { waiter, why } => work.refusals.push((waiter, why)),
+                Effect::Grant { waiter, connection } => {
+                    if let Some(slot) = core.entry_mut(connection).and_then(|entry| self.slot(entry)) {
+                        work.grants.push((waiter, slot));
+                    }
+                }
+                Effect::Drain { connection, reason, cut_after } => {
+                    if let Some(entry) = core.entry_mut(connection) {
+                        // A handle that is dropped here is never the last to matter: the task keeps its own.
+                        entry.payload.connection = None;
+                        let order = Drain { reason, cut_after };
+                        work.drains.push((connection, entry.payload.link.clone(), order));
+                    }
+                }
+            }
+        }
+        work
+    }
+
+    fn carry_out(self: &Arc<Self>, work: Work) {
+        for (connection, link, order) in work.drains {
+            link.control.drain(order);
+            self.tell(|| Event::Draining { connection, reason: order.reason });
+        }
+        for (notifier, slot) in work.grants {
+            // A caller that is gone sends the slot back here, where its drop gives it to the next in line.
+            drop(notifier.send(Answer::Slot(slot)));
+        }
+        for (notifier, why) in work.refusals {
+            drop(notifier.send(Answer::Refused(why)));
+        }
+        for (id, at) in work.dials {
+            dial::spawn(self.clone(), id, at);
+        }
+    }
+}
+
+/// The two ways of [`Shared::take_or_queue`].
+#[derive(Debug)]
+pub(crate) enum TakeOrQueue {
+    Took(Slot),
+    Queued(u64, oneshot::Receiver<Answer>),
+}
+
+/// A peer's stream limit as the core counts: h2 says `usize::MAX` where the peer names none.
+fn streams(limit: usize) -> u32 {
+    u32::try_from(limit).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,191 @@
+//! One stream slot on one connection, and how to get it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+
+use super::core::{ConnectionId, Returned};
+use super::event::Event;
+use super::shared::{Answer, Shared, TakeOrQueue};
+use crate::Error;
+use crate::conn::Connection;
+use crate::error::{Kind, Phase};
+
+/// The right to have one stream in flight on a connection. Given back exactly once: when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    shared: Arc<Shared>,
+    connection: Arc<Connection>,
+    id: ConnectionId,
+    returned: Returned,
+}
+
+impl Slot {
+    pub(super) fn new(shared: Arc<Shared>, id: ConnectionId, connection: Arc<Connection>) -> Self {
+        Self {
+            shared,
+            connection,
+            id,
+            returned: Returned::Finished,
+        }
+    }
+
+    pub(crate) fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// The stream is cut short from this side.
+    pub(crate) fn cut_short(&mut self) {
+        if self.returned == Returned::Finished {
+            self.returned = Returned::Reset;
+        }
+    }
+
+    /// The connection is not to be used again.
+    pub(crate) fn mark_broken(&mut self) {
+        self.returned = Returned::Broken;
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.shared.give_back(self.id, self.returned);
+    }
+}
+
+/// How a caller wants to wait.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wait {
+    /// The call's deadline and how long it was in all.
+    pub(crate) deadline: Option<(Instant, Duration)>,
+    /// Waits through failed dials.
+    pub(crate) for_ready: bool,
+}
+
+impl Wait {
+    /// When to give up, and what that is then.
+    fn limit(&self, since: Instant, acquire_timeout: Duration) -> (Instant, Limit) {
+        let patience = (since + acquire_timeout, Limit::AcquireTimeout(acquire_timeout));
+        match self.deadline {
+            // Who waits for ready waits for the deadline (R20).
+            Some((at, after)) if at <= patience.0 || self.for_ready => (at, Limit::Deadline(after)),
+            _ => patience,
+        }
+    }
+}
+
+enum Limit {
+    Deadline(Duration),
+    AcquireTimeout(Duration),
+}
+
+/// A place in the queue; leaves it when dropped.
+struct Place<'a> {
+    shared: &'a Arc<Shared>,
+    waiter: u64,
+    since: Instant,
+    served: bool,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if !self.served {
+            self.shared.give_up(self.waiter);
+            self.shared.tell(|| Event::GaveUp { waited: self.since.elapsed() });
+        }
+    }
+}
+
+impl Shared {
+    /// Takes a slot, waiting for one if need be.
+    ///
+    /// Cancel safe: a caller that is dropped leaves the queue, and a slot that was on its way to it goes to the next.
+    pub(crate) async fn acquire(self: &Arc<Self>, wait: Wait) -> Result<Slot, Error> {
+        match self.try_take() {
+            Some(slot) => Ok(slot),
+            None => self.acquire_queued(wait).await,
+        }
+    }
+
+    async fn acquire_queued(self: &Arc<Self>, wait: Wait) -> Result<Slot, Error> {
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Err(Error::new(Kind::NoRuntime, &self.endpoint));
+        }
+        let since = Instant::now();
+        let (until, limit) = wait.limit(since, self.config.acquire_timeout);
+        // Goes round only when a dial died with the runtime it ran on: then this caller's runtime dials.
+        loop {
+            let (waiter, answer) = match self.take_or_queue(wait.for_ready) {
+                Ok(TakeOrQueue::Took(slot)) => return Ok(self.checked_out(slot, since)),
+                Ok(TakeOrQueue::Queued(waiter, answer)) => (waiter, answer),
+                Err(refusal) => match self.refusal(refusal) {
+                    Some(error) => return Err(error),
+                    None => continue,
+                },
+            };
+            self.tell(|| Event::Waiting);
+            let refusal = match self.wait_in(waiter, since, until, answer).await {
+                Some(Answer::Slot(slot)) => return Ok(self.checked_out(slot, since)),
+                Some(Answer::Refused(refusal)) => refusal,
+                None => return Err(self.ran_out(&limit)),
+            };
+            if let Some(error) = self.refusal(refusal) {
+                return Err(error);
+            }
+        }
+    }
+
+    async fn wait_in(
+        self: &Arc<Self>,
+        waiter: u64,
+        since: Instant,
+        until: Instant,
+        answer: oneshot::Receiver<Answer>,
+    ) -> Option<Answer> {
+        let mut place = Place {
+            shared: self,
+            waiter,
+            since,
+            served: false,
+        };
+        // The core drops no notifier without an answer, so the inner error does not happen.
+        let answer = timeout_at(until, answer).await.ok()?.ok()?;
+        place.served = matches!(answer, Answer::Slot(_));
+        Some(answer)
+    }
+
+    fn checked_out(&self, slot: Slot, since: Instant) -> Slot {
+        self.tell(|| Event::CheckedOut {
+            connection: slot.id(),
+            waited: since.elapsed(),
+        });
+        slot
+    }
+
+    fn ran_out(&self, limit: &Limit) -> Error {
+        let phase = match self.core().serving() {
+            0 => Phase::Connecting,
+            _ => Phase::Waiting,
+        };
+        let kind = match *limit {
+            Limit::Deadline(after) => Kind::Deadline { after, phase },
+            Limit::AcquireTimeout(after) => Kind::AcquireTimeout { after, phase },
+        };
+        let error = Error::new(kind, &self.endpoint);
+        // Whoever could not get a connection wants to know why the last one did not come up.
+        match self.last_error() {
+            Some(cause) if phase == Phase::Connecting => error.because_of(cause),
+            _ => error,
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! What a pool looks like at a moment.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::core::Entry;
+use super::event::ConnectionState;
+use super::shared::{Payload, Shared};
+
+/// A pool at a moment. `Display` draws a table.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct PoolStats {
+    /// The target.
+    pub endpoint: String,
+    /// The pool as gRPC's connectivity semantics see it.
+    pub state: PoolState,
+    /// Connections, oldest first, draining ones included.
+    pub connections: Vec<ConnectionStats>,
+    /// `max_connections`.
+    pub max_connections: usize,
+    /// Dials in flight, or waiting for the end of the backoff.
+    pub dialing: usize,
+    /// Calls in flight, over all connections; leases that are held count.
+    pub in_flight: usize,
+    /// Callers that wait for a stream.
+    pub waiting: usize,
+    /// Connections opened so far.
+    pub opened: u64,
+    /// Connections closed so far.
+    pub closed: u64,
+    /// Dials that failed so far.
+    pub failed_dials: u64,
+    /// Slots handed out so far.
+    pub checkouts: u64,
+    /// Checkouts that had to wait.
+    pub waited: u64,
+    /// Callers turned away so far.
+    pub refused: u64,
+    /// Calls that were in flight on a connection when it ended.
+    pub cut: u64,
+}
+
+/// A connection at a moment.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct ConnectionStats {
+    /// Its number, unique in the pool.
+    pub id: u64,
+    /// The other end; `None` for unix sockets and user's own transports.
+    pub peer: Option<SocketAddr>,
+    /// Where it is in its life.
+    pub state: ConnectionState,
+    /// Calls in flight.
+    pub in_flight: u32,
+    /// The most calls that may be in flight now: the smaller of the configured and the peer's limit.
+    pub limit: u32,
+    /// Calls so far.
+    pub total_uses: u64,
+    /// Time since it was opened.
+    pub age: Duration,
+    /// Time without a call in flight; `None` while there is one.
+    pub idle: Option<Duration>,
+}
+
+/// The connectivity of a pool (gRPC connectivity semantics).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub enum PoolState {
+    /// No connection, and none needed.
+    Idle,
+    /// A first connection is being opened.
+    Connecting,
+    /// At least one connection takes calls.
+    Ready,
+    /// The last attempt to connect failed; the next waits for the end of the backoff.
+    TransientFailure,
+    /// The pool is closed.
+    Shutdown,
+}
+
+impl PoolStats {
+    pub(crate) fn of(shared: &Arc<Shared>) -> Self {
+        let now = Instant::now();
+        let core = shared.core();
+        let totals = core.totals();
+        let own_limit = core.policy().max_concurrent_streams;
+        let connections: Vec<_> = core
+            .entries()
+            .iter()
+            .map(|entry| ConnectionStats::of(entry, own_limit, now))
+            .collect();
+        Self {
+            endpoint: shared.endpoint.to_string(),
+            state: if core.is_closed() {
+                PoolState::Shutdown
+            } else if core.serving() > 0 {
+                PoolState::Ready
+            } else if core.is_unreachable(now) {
+                PoolState::TransientFailure
+            } else if core.dials() > 0 {
+                PoolState::Connecting
+            } else {
+                PoolState::Idle
+            },
+            connections,
+            max_connections: core.policy().max_connections,
+            dialing: core.dials(),
+            in_flight: core.in_flight(),
+            waiting: core.waiting(),
+            opened: totals.opened,
+            closed: totals.closed,
+            failed_dials: totals.failed_dials,
+            checkouts: totals.checkouts,
+            waited: totals.waited,
+            refused: totals.refused,
+            cut: totals.cut,
+        }
+    }
+}
+
+impl ConnectionStats {
+    fn of(entry: &Entry<Payload>, own_limit: u32, now: Instant) -> Self {
+        Self {
+            id: entry.id,
+            peer: entry.payload.link.peer,
+            state: entry.state,
+            in_flight: entry.in_flight,
+            limit: own_limit.min(entry.peer_limit),
+            total_uses: entry.total_uses,
+            age: now.duration_since(entry.opened),
+            idle: entry.idle_since.map(|since| now.duration_since(since)),
+        }
+    }
+}
+
+impl fmt::Display for PoolState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Idle => "idle",
+            Self::Connecting => "connecting",
+            Self::Ready => "ready",
+            Self::TransientFailure => "transient failure",
+            Self::Shutdown => "shut down",
+        })
+    }
+}
+
+impl fmt::Display for PoolStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { endpoint, state, connections, max_connections, dialing, in_flight, waiting, .. } = self;
+        let serving = connections.iter().filter(|c| c.state != ConnectionState::Draining).count();
+        writeln!(f, "pool {endpoint}: {state}")?;
+        writeln!(
+            f,
+            "{serving} of {max_connections} connections, {dialing} dialing; {in_flight} calls in flight, {waiting} waiting"
+        )?;
+        if !connections.is_empty() {
+            writeln!(f, "  id  peer                   state     in flight  limit       calls       age      idle")?;
+        }
+        for connection in connections {
+            writeln!(f, "{connection}")?;
+        }
+        let Self { opened, closed, failed_dials, checkouts, waited, refused, cut, .. } = self;
+        write!(
+            f,
+            "so far: {checkouts} checkouts, {waited} waited, {refused} refused, {cut} cut; \
+             {opened} connections opened, {closed} closed, {failed_dials} dials failed"
+        )
+    }
+}
+
+impl fmt::Display for ConnectionStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, state, in_flight, total_uses, .. } = self;
+        let peer = self.peer.map_or_else(|| "-".to_owned(), |peer| peer.to_string());
+        let limit = match self.limit {
+            u32::MAX => "none".to_owned(),
+            limit => limit.to_string(),
+        };
+        let age = short(self.age);
+        let idle = self.idle.map_or_else(|| "-".to_owned(), short);
+        write!(f, "{id:>4}  {peer:<21}  {state:<8}  {in_flight:>9}  {limit:>5}  {total_uses:>10}  {age:>8}  {idle:>8}")
+    }
+}
+
+/// A duration in a column's width: two digits that matter.
+fn short(duration: Duration) -> String {
+    match duration.as_secs() {
+        0 => format!("{} ms", duration.as_millis()),
+        1..=99 => format!("{:.1} s", duration.as_secs_f64()),
+        100..=5_999 => format!("{} min", duration.as_secs() / 60),
+        seconds => format!("{} h", seconds / 3_600),
+    }
+}

@@ -1,0 +1,129 @@
+//! From failures to gRPC status codes, all in one place (R20 to R26).
+//!
+//! A client library never makes up INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, ABORTED,
+//! OUT_OF_RANGE or DATA_LOSS (R25): those are for the server's application.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use tonic::{Code, Status};
+
+use crate::Error;
+use crate::error::Kind;
+
+impl From<Error> for Status {
+    /// The message tells the error with its causes; [`Error::of`] finds the error itself.
+    fn from(error: Error) -> Self {
+        let mut status = Status::new(code(error.kind()), format!("{error:?}"));
+        status.set_source(Arc::new(error));
+        status
+    }
+}
+
+fn code(kind: &Kind) -> Code {
+    match kind {
+        Kind::Deadline { .. } => Code::DeadlineExceeded,
+        Kind::QueueFull { .. } | Kind::AcquireTimeout { .. } | Kind::NothingFree => Code::ResourceExhausted,
+        Kind::Closed | Kind::Connect | Kind::Lost { .. } => Code::Unavailable,
+        Kind::Reset { reason, .. } => of_reset(*reason),
+        Kind::NotGrpc { http_status, .. } => of_http(*http_status),
+        Kind::Config { .. } | Kind::Request { .. } | Kind::NoRuntime => Code::Internal,
+        Kind::RequestBody => Code::Unknown,
+    }
+}
+
+/// RST_STREAM (PROTOCOL-HTTP2, "Errors"; R23).
+fn of_reset(reason: h2::Reason) -> Code {
+    match reason {
+        h2::Reason::REFUSED_STREAM => Code::Unavailable,
+        h2::Reason::CANCEL => Code::Cancelled,
+        h2::Reason::ENHANCE_YOUR_CALM => Code::ResourceExhausted,
+        h2::Reason::INADEQUATE_SECURITY => Code::PermissionDenied,
+        h2::Reason::NO_ERROR
+        | h2::Reason::PROTOCOL_ERROR
+        | h2::Reason::INTERNAL_ERROR
+        | h2::Reason::FLOW_CONTROL_ERROR
+        | h2::Reason::SETTINGS_TIMEOUT
+        | h2::Reason::FRAME_SIZE_ERROR
+        | h2::Reason::COMPRESSION_ERROR
+        | h2::Reason::CONNECT_ERROR => Code::Internal,
+        _ => Code::Unknown,
+    }
+}
+
+/// Answers without grpc-status (http-grpc-status-mapping; R24).
+fn of_http(status: StatusCode) -> Code {
+    match status {
+        StatusCode::BAD_REQUEST | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Code::Internal,
+        StatusCode::UNAUTHORIZED => Code::Unauthenticated,
+        StatusCode::FORBIDDEN => Code::PermissionDenied,
+        StatusCode::NOT_FOUND => Code::Unimplemented,
+        StatusCode::TOO_MANY_REQUESTS
+        | StatusCode::BAD_GATEWAY
+        | StatusCode::SERVICE_UNAVAILABLE
+        | StatusCode::GATEWAY_TIMEOUT => Code::Unavailable,
+        _ => Code::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn http_statuses_map_as_the_grpc_documents_say() {
+        let rows = [
+            (400, Code::Internal),
+            (401, Code::Unauthenticated),
+            (403, Code::PermissionDenied),
+            (404, Code::Unimplemented),
+            (429, Code::Unavailable),
+            (431, Code::Internal),
+            (502, Code::Unavailable),
+            (503, Code::Unavailable),
+            (504, Code::Unavailable),
+            (200, Code::Unknown),
+            (301, Code::Unknown),
+            (418, Code::Unknown),
+            (500, Code::Unknown),
+        ];
+        for (http, expected) in rows {
+            assert_eq!(of_http(StatusCode::from_u16(http).unwrap()), expected, "{http}");
+        }
+    }
+
+    #[test]
+    fn resets_map_as_the_grpc_documents_say() {
+        let rows = [
+            (0, Code::Internal),
+            (1, Code::Internal),
+            (2, Code::Internal),
+            (3, Code::Internal),
+            (4, Code::Internal),
+            (5, Code::Unknown),
+            (6, Code::Internal),
+            (7, Code::Unavailable),
+            (8, Code::Cancelled),
+            (9, Code::Internal),
+            (10, Code::Internal),
+            (11, Code::ResourceExhausted),
+            (12, Code::PermissionDenied),
+            (13, Code::Unknown),
+            (999, Code::Unknown),
+        ];
+        for (reason, expected) in rows {
+            assert_eq!(of_reset(reason.into()), expected, "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_status_tells_the_error_and_gives_it_back() {
+        let endpoint: Arc<str> = "http://example:1".into();
+        let status = Status::from(Error::new(Kind::Closed, &endpoint).after(2, true));
+        assert_eq!(status.code(), Code::Unavailable);
+        assert_eq!(status.message(), "http://example:1: the pool is closed (attempt 2, request sent)");
+        let error = Error::of(&status).unwrap();
+        assert!(error.is_closed() && error.was_sent());
+        assert_eq!((error.attempts(), error.endpoint()), (2, "http://example:1"));
+    }
+}

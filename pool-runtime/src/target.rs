@@ -6,6 +6,7 @@
 
 mod parse;
 
+use std::convert::Infallible;
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
@@ -188,6 +189,13 @@ impl fmt::Display for InvalidTarget {
 }
 
 impl std::error::Error for InvalidTarget {}
+
+/// So that an `impl TryInto<Target>` may be a [`Target`] already, too.
+impl From<Infallible> for InvalidTarget {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
 
 #[cfg(test)]
 mod tests;

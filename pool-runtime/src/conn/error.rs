@@ -105,25 +105,43 @@ impl fmt::Display for ConnectError {
             addresses,
             ..
         } = &*self.0;
-        match failure {
-            Failure::Failed => write!(f, "{phase} failed")?,
-            Failure::TimedOut(after) => write!(f, "{phase} timed out after {after:?}")?,
-            Failure::AllAttempts(earlier) => {
-                write!(f, "{phase} failed with all {} addresses:", addresses.len())?;
-                for Attempt { address, error } in earlier {
-                    write!(f, " {address} ({error}),")?;
-                }
-                // The last one's reason is the source, which its own level prints.
-                return match addresses.last() {
-                    Some(last) => write!(f, " and {last}"),
-                    None => Ok(()),
-                };
-            }
+        if let Failure::AllAttempts(earlier) = failure {
+            return write_attempts(f, *phase, earlier, addresses);
         }
+        write!(f, "{phase}")?;
+        let preposition = match phase {
+            Phase::Connect => "to",
+            _ => "with",
+        };
         for (index, address) in addresses.iter().enumerate() {
-            write!(f, "{}{address}", if index == 0 { " with " } else { ", " })?;
+            let between = if index == 0 { preposition } else { "and" };
+            write!(f, " {between} {address}")?;
         }
-        Ok(())
+        match failure {
+            Failure::TimedOut(after) => write!(f, " timed out after {after:?}"),
+            _ => f.write_str(" failed"),
+        }
+    }
+}
+
+/// Tells the reason of every attempt but the last one, which is the source: its own level prints it.
+fn write_attempts(
+    f: &mut fmt::Formatter<'_>,
+    phase: Phase,
+    earlier: &[Attempt],
+    addresses: &[SocketAddr],
+) -> fmt::Result {
+    write!(
+        f,
+        "{phase} to each of {} addresses failed:",
+        addresses.len()
+    )?;
+    for Attempt { address, error } in earlier {
+        write!(f, " {address} ({error}),")?;
+    }
+    match addresses.last() {
+        Some(last) => write!(f, " and {last}"),
+        None => Ok(()),
     }
 }
 
@@ -197,7 +215,7 @@ mod tests {
         );
         assert_eq!(
             error.to_string(),
-            "the TLS handshake failed with 127.0.0.1:443"
+            "the TLS handshake with 127.0.0.1:443 failed"
         );
         assert_eq!(error.source().unwrap().to_string(), "bad certificate");
         assert!(!error.is_timeout());
@@ -211,7 +229,7 @@ mod tests {
         ]);
         assert_eq!(
             error.to_string(),
-            "connecting failed with all 2 addresses: [::1]:1 (connection refused), and 127.0.0.1:1"
+            "connecting to each of 2 addresses failed: [::1]:1 (connection refused), and 127.0.0.1:1"
         );
         assert_eq!(error.source().unwrap().to_string(), "host unreachable");
         assert_eq!(error.address(), Some("127.0.0.1:1".parse().unwrap()));

@@ -93,13 +93,13 @@ mod tests {
         progress.try_address("127.0.0.1:443".parse().unwrap());
         assert_eq!(
             text(&progress),
-            "connecting timed out after 20s with [::1]:443, 127.0.0.1:443"
+            "connecting to [::1]:443 and 127.0.0.1:443 timed out after 20s"
         );
 
         progress.enter(Phase::Tls, Some("127.0.0.1:443".parse().unwrap()));
         assert_eq!(
             text(&progress),
-            "the TLS handshake timed out after 20s with 127.0.0.1:443"
+            "the TLS handshake with 127.0.0.1:443 timed out after 20s"
         );
         assert!(progress.timed_out(after).is_timeout());
         assert_eq!(progress.timed_out(after).phase(), Phase::Tls);

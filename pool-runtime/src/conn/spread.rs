@@ -2,6 +2,10 @@
 //!
 //! A use is counted from the moment a dial decides where to go, not from when the connection is up: ten
 //! dials that start together would otherwise all find every address unused and meet at the same one.
+//!
+//! Failures are deliberately not remembered. An address that is down has no uses, so it is tried first
+//! and costs each dial 250 ms at most (see [`happy_eyeballs`](super::happy_eyeballs)); a memory of it would
+//! need an expiry, and until then would keep all connections off a server that has just restarted.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

@@ -56,6 +56,14 @@ async fn a_tcp_transport_knows_its_addresses_and_carries_bytes() {
 }
 
 #[tokio::test]
+async fn a_name_is_resolved() {
+    let (listener, _target) = listen().await;
+    let port = listener.local_addr().unwrap().port();
+    let transport = dial(&format!("http://localhost:{port}")).await.unwrap();
+    assert_eq!(transport.peer_addr(), Some(listener.local_addr().unwrap()));
+}
+
+#[tokio::test]
 async fn the_options_reach_the_socket() {
     let (listener, _target) = listen().await;
     let options = TcpOptions {
@@ -88,10 +96,7 @@ async fn a_refused_port_is_an_error_of_connecting_with_the_address() {
     let error = dial(&format!("http://{address}")).await.unwrap_err();
     assert_eq!(error.phase(), Phase::Connect);
     assert_eq!(error.address(), Some(address));
-    assert_eq!(
-        error.to_string(),
-        format!("connecting failed with {address}")
-    );
+    assert_eq!(error.to_string(), format!("connecting to {address} failed"));
     let source = error.source().unwrap().downcast_ref::<io::Error>().unwrap();
     assert_eq!(source.kind(), io::ErrorKind::ConnectionRefused);
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -173,6 +173,24 @@ async fn without_a_domain_name_the_host_of_the_target_is_what_counts() {
     let server = serve(&authority, "127.0.0.1", H2).await;
     let tls = TlsConfig::new().ca_certificate(authority.pem());
     dial(&server.target, tls).await.unwrap();
+}
+
+#[tokio::test]
+async fn tls_runs_over_a_connector_of_the_users_own() {
+    let authority = Authority::new();
+    let server = serve(&authority, NAME, H2).await;
+    let port = server.target.port().unwrap();
+    let connect = move |_: Target| TcpStream::connect(("127.0.0.1", port));
+    let options = DialOptions {
+        connector: Some(Arc::new(connect)),
+        tls: Some(TlsConfig::new().ca_certificate(authority.pem())),
+        ..DialOptions::default()
+    };
+    let target = format!("https://{NAME}").parse().unwrap();
+    let dialer = Dialer::new(target, options).unwrap();
+    let mut transport = dialer.dial(&Progress::default()).await.unwrap();
+    assert_eq!(transport.read_u8().await.unwrap(), 0);
+    server.outcome.await.unwrap().unwrap();
 }
 
 #[tokio::test]

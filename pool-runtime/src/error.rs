@@ -161,7 +161,7 @@ impl Error {
         matches!(self.0.kind, Kind::Config { .. })
     }
 
-    /// The target, as given to the builder.
+    /// The target; empty if what was given to the builder is none.
     pub fn endpoint(&self) -> &str {
         &self.0.endpoint
     }
@@ -238,7 +238,10 @@ impl fmt::Display for Kind {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Inner { kind, endpoint, attempts, sent, .. } = &*self.0;
-        write!(f, "{endpoint}: {kind}")?;
+        if !endpoint.is_empty() {
+            write!(f, "{endpoint}: ")?;
+        }
+        write!(f, "{kind}")?;
         match (attempts, sent) {
             (0, _) => Ok(()),
             (n, false) => write!(f, " (attempt {n}, request not sent)"),

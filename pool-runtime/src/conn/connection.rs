@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use h2::SendStream;
 use h2::client::{ResponseFuture, SendRequest};
+use tokio::time::Instant;
 
 use super::control::Control;
 use super::pace::Pace;
@@ -17,6 +18,7 @@ use crate::pool::event::CloseReason;
 pub(crate) struct Connection {
     send: SendRequest<Bytes>,
     pub(crate) link: Arc<Link>,
+    pub(crate) opened: Instant,
 }
 
 /// What a connection's task and its handles share; keeps nothing alive.
@@ -61,7 +63,11 @@ impl Link {
 
 impl Connection {
     pub(crate) fn new(send: SendRequest<Bytes>, link: Arc<Link>) -> Self {
-        Self { send, link }
+        Self {
+            send,
+            link,
+            opened: Instant::now(),
+        }
     }
 
     /// Opens a stream. An error means that nothing of the request has left.

@@ -1,13 +1,36 @@
-//! One HTTP/2 connection, driven directly on h2. Knows no pool and no protobuf.
+//! One HTTP/2 connection, from a [`Target`](crate::Target) to streams, driven directly on h2. Knows no pool and no
+//! protobuf.
+//!
+//! ```text
+//! Dialer::dial   resolve -> spread -> happy_eyeballs -> tls     -> io::Transport
+//!                (or the user's own connector        -> tls)
+//! handshake      pace::Paced -> h2 -> the peer's SETTINGS       -> Connection + Driver
+//! ```
+//!
+//! A dial takes no lock of the pool's, has no time limit of its own (the caller wraps it in the connect timeout and
+//! asks [`Progress`](progress::Progress) how far it came) and gives up everything it holds when it is dropped.
 //!
 //! A connection is one task ([`driver`]) and any number of handles ([`connection`]): callers open streams on it from
 //! their own tasks and poll the responses themselves. When the last handle is gone, h2 says GOAWAY and closes.
 
 pub(crate) mod connection;
+pub(crate) mod connector;
 pub(crate) mod control;
+pub(crate) mod dial;
 pub(crate) mod driver;
+pub(crate) mod error;
 pub(crate) mod handshake;
+mod happy_eyeballs;
+pub(crate) mod io;
 pub(crate) mod keepalive;
 pub(crate) mod pace;
+pub(crate) mod progress;
+mod resolve;
+mod spread;
+#[cfg(feature = "_tls")]
+pub(crate) mod tls;
+#[cfg(not(feature = "_tls"))]
+#[path = "tls_absent.rs"]
+pub(crate) mod tls;
 
 pub(crate) use self::connection::{Connection, Link};

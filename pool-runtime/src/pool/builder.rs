@@ -15,7 +15,7 @@ use crate::conn::connector::Connector;
 use crate::conn::dial::{DialOptions, Dialer};
 #[cfg(feature = "_tls")]
 use crate::conn::tls::TlsConfig;
-use crate::{Error, Target};
+use crate::{Error, InvalidTarget, Target};
 
 /// Sets up a [`Pool`]; every setting has a default that a small service can live with.
 ///
@@ -235,16 +235,16 @@ impl Builder {
     ///
     /// A target or a setting that cannot be used ([`Error::is_config`]).
     pub fn build(mut self) -> Result<Pool, Error> {
-        let endpoint: Arc<str> = self.target.as_str().into();
+        // The error's own text shows the target, without credentials that may stand in it.
         let target: Target = self
             .target
             .parse()
-            .map_err(|problem: crate::InvalidTarget| Error::config("target", problem.to_string(), &endpoint))?;
+            .map_err(|problem: InvalidTarget| Error::config("target", problem.to_string(), &"".into()))?;
         let endpoint: Arc<str> = target.to_string().into();
         self.config.check(&endpoint)?;
         self.dial.tcp.user_timeout = self.config.keep_alive().map(|keep_alive| keep_alive.timeout);
         let dialer = Dialer::new(target, self.dial)
-            .map_err(|problem| Error::config(problem.field(), problem.to_string(), &endpoint))?;
+            .map_err(|problem| Error::config(problem.field, problem.problem, &endpoint))?;
         Ok(Pool::over(Shared::new(self.config, dialer, self.observers, endpoint)))
     }
 
@@ -264,7 +264,6 @@ impl Builder {
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
-            .field("target", &self.target)
             .field("config", &self.config)
             .finish_non_exhaustive()
     }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
+
 use super::backoff::Backoff;
 use super::picker::Strategy;
 use super::policy::{Overflow, Policy};
@@ -103,11 +105,21 @@ impl Config {
             return Err(Error::config("backoff", problem, endpoint));
         }
         if let Some(agent) = &self.user_agent
-            && http::HeaderValue::from_str(agent).is_err()
+            && HeaderValue::from_str(agent).is_err()
         {
             return Err(Error::config("user_agent", "cannot be an HTTP header's value", endpoint));
         }
         check_bounds(policy.min_connections, policy.max_connections, endpoint)
+    }
+
+    /// What the `user-agent` header says; gRPC's documents ask for `grpc-language-variant/version`.
+    pub(crate) fn user_agent(&self) -> HeaderValue {
+        const OURS: &str = concat!("grpc-rust-pool/", env!("CARGO_PKG_VERSION"));
+        let ours = HeaderValue::from_static(OURS);
+        match &self.user_agent {
+            Some(theirs) => HeaderValue::try_from(format!("{theirs} {OURS}")).unwrap_or(ours),
+            None => ours,
+        }
     }
 
     pub(crate) fn keep_alive(&self) -> Option<KeepAliveConfig> {

@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::event::{CloseReason, ConnectionState};
-use super::picker::{self, Load, Strategy};
+use super::picker::{self, Load};
 use super::policy::{Overflow, Policy};
 use super::scale::{self, Situation};
 use super::waiters::{Waiter, WaiterId, Waiters};
@@ -63,17 +63,6 @@ pub(crate) enum Refusal {
     Unreachable,
     /// The dial died with the runtime it ran on: ask again, on this one.
     AskAgain,
-}
-
-/// What became of a slot that is given back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Returned {
-    /// The stream ended by itself.
-    Finished,
-    /// The stream was cut short from this side: one reset of h2's allowance.
-    Reset,
-    /// The holder says that the connection is not to be used again.
-    Broken,
 }
 
 /// One connection. `P` is what the driver keeps with it; the core never looks at it.
@@ -204,7 +193,6 @@ impl<P, W> Core<P, W> {
     pub(crate) fn give_back(
         &mut self,
         connection: ConnectionId,
-        returned: Returned,
         now: Instant,
         out: &mut Vec<Effect<W>>,
     ) {
@@ -216,18 +204,18 @@ impl<P, W> Core<P, W> {
         if entry.in_flight == 0 {
             entry.idle_since = Some(now);
         }
-        match returned {
-            Returned::Finished => {}
-            Returned::Reset => {
-                entry.resets += 1;
-                if entry.resets >= MAX_RESETS {
-                    self.replace(index, CloseReason::Resets, out);
-                }
-            }
-            Returned::Broken => self.replace(index, CloseReason::Broken, out),
-        }
         self.serve(out);
         self.drop_surplus(connection, out);
+    }
+
+    /// A stream was cut short from this side: one reset of h2's allowance.
+    pub(crate) fn stream_cut(&mut self, connection: ConnectionId, out: &mut Vec<Effect<W>>) {
+        let Some(index) = self.index_of(connection) else { return };
+        let entry = &mut self.entries[index];
+        entry.resets += 1;
+        if entry.resets >= MAX_RESETS {
+            self.replace(index, CloseReason::Resets, out);
+        }
     }
 
     // ----- connections -----
@@ -317,7 +305,7 @@ impl<P, W> Core<P, W> {
         self.plan(now, out);
     }
 
-    /// The peer takes no more streams (GOAWAY), or the holder or the connection itself says so.
+    /// The peer takes no more streams (GOAWAY), or the holder of a lease says so.
     pub(crate) fn going_away(&mut self, connection: ConnectionId, reason: CloseReason, now: Instant, out: &mut Vec<Effect<W>>) {
         let Some(index) = self.index_of(connection) else { return };
         self.replace(index, reason, out);

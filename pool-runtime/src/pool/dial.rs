@@ -13,9 +13,10 @@ use super::core::ConnectionId;
 use super::event::{CloseReason, Event};
 use super::shared::Shared;
 use crate::conn::driver::{Driver, Owner};
-use crate::conn::error::{ConnectError, Phase, Progress};
+use crate::conn::error::ConnectError;
 use crate::conn::handshake::{Ready, handshake};
 use crate::conn::io::Transport;
+use crate::conn::progress::{Phase, Progress};
 use crate::conn::{Connection, Link};
 
 /// Starts a dial; outside of a runtime, gives it up.

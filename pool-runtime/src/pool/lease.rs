@@ -4,22 +4,66 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::event::CloseReason;
+use super::shared::Shared;
 use super::slot::Slot;
+use crate::call::Source;
 
 /// A stream slot on one connection, from [`Pool::acquire`](crate::Pool::acquire). Given back when it is dropped, by
 /// whatever way.
 ///
 /// It is a [`GrpcService`](tonic::client::GrpcService), so a plain tonic client can be made over it. It carries one
 /// call at a time: a call that begins while another's response is still being received waits for its end, within its
-/// own deadline. A call on a lease is never moved to another connection.
+/// own deadline. A call on a lease is never moved to another connection. A response that outlives the lease keeps
+/// the slot until it ends.
 ///
 /// The lease may outlive the pool; its connection then closes when it is dropped, or at the end of `drain_timeout`.
 pub struct Lease {
+    shared: Arc<Shared>,
     slot: Arc<Mutex<Slot>>,
     connection: u64,
-    acquired: Instant,
     opened: Instant,
+}
+
+impl Lease {
+    pub(crate) fn new(slot: Slot) -> Self {
+        Self {
+            shared: slot.shared().clone(),
+            connection: slot.id(),
+            opened: slot.connection().opened,
+            slot: Arc::new(Mutex::new(slot)),
+        }
+    }
+
+    /// The number of the connection, unique in its pool.
+    pub fn connection_id(&self) -> u64 {
+        self.connection
+    }
+
+    /// The time since the connection was opened.
+    pub fn age(&self) -> Duration {
+        self.opened.elapsed()
+    }
+
+    /// Says that the connection is not to be used again: it drains from now on, calls in flight on it finish, and it
+    /// is replaced. Saying it again changes nothing.
+    pub fn mark_broken(&self) {
+        self.shared.going_away(self.connection, CloseReason::Broken);
+    }
+
+    pub(crate) fn source(&self) -> Source {
+        Source::Lease(self.shared.clone(), self.slot.clone())
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease")
+            .field("endpoint", &self.shared.endpoint)
+            .field("connection", &self.connection)
+            .finish_non_exhaustive()
+    }
 }

@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use http::HeaderValue;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::config::Config;
-use super::core::{ConnectionId, Core, Effect, Entry, Refusal, Returned};
+use super::core::{ConnectionId, Core, Effect, Entry, Refusal};
 use super::dial;
 use super::event::{CloseReason, Event, Observers};
 use super::slot::Slot;
@@ -45,6 +46,7 @@ pub(crate) type PoolCore = Core<Payload, Notifier>;
 /// What all handles, slots and tasks of a pool share.
 #[derive(Debug)]
 pub(crate) struct Shared {
+    pub(crate) user_agent: HeaderValue,
     core: Mutex<PoolCore>,
     last_error: Mutex<Option<ConnectError>>,
     pub(crate) config: Config,
@@ -71,6 +73,7 @@ struct Work {
 impl Shared {
     pub(crate) fn new(config: Config, dialer: Dialer, observers: Observers, endpoint: Arc<str>) -> Arc<Self> {
         Arc::new(Self {
+            user_agent: config.user_agent(),
             core: Mutex::new(Core::new(config.policy.clone())),
             last_error: Mutex::new(None),
             config,
@@ -112,9 +115,14 @@ impl Shared {
         self.core().give_up(waiter);
     }
 
-    pub(crate) fn give_back(self: &Arc<Self>, connection: ConnectionId, returned: Returned) {
-        self.step(|core, out| core.give_back(connection, returned, Instant::now(), out));
+    pub(crate) fn give_back(self: &Arc<Self>, connection: ConnectionId) {
+        self.step(|core, out| core.give_back(connection, Instant::now(), out));
         self.tell(|| Event::Returned { connection });
+    }
+
+    /// A stream was cut short from this side.
+    pub(crate) fn stream_cut(self: &Arc<Self>, connection: ConnectionId) {
+        self.step(|core, out| core.stream_cut(connection, out));
     }
 
     fn slot(self: &Arc<Self>, entry: &Entry<Payload>) -> Option<Slot> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
-use super::core::{ConnectionId, Returned};
+use super::core::ConnectionId;
 use super::event::Event;
 use super::shared::{Answer, Shared, TakeOrQueue};
 use crate::Error;
@@ -19,7 +19,6 @@ pub(crate) struct Slot {
     shared: Arc<Shared>,
     connection: Arc<Connection>,
     id: ConnectionId,
-    returned: Returned,
 }
 
 impl Slot {
@@ -28,7 +27,6 @@ impl Slot {
             shared,
             connection,
             id,
-            returned: Returned::Finished,
         }
     }
 
@@ -43,23 +41,11 @@ impl Slot {
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
-
-    /// The stream is cut short from this side.
-    pub(crate) fn cut_short(&mut self) {
-        if self.returned == Returned::Finished {
-            self.returned = Returned::Reset;
-        }
-    }
-
-    /// The connection is not to be used again.
-    pub(crate) fn mark_broken(&mut self) {
-        self.returned = Returned::Broken;
-    }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.shared.give_back(self.id, self.returned);
+        self.shared.give_back(self.id);
     }
 }
 

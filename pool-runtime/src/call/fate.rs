@@ -1,0 +1,58 @@
+//! What became of a request that failed: decided from the error's source, never from a status code (R8).
+
+use h2::Reason;
+
+use crate::conn::Link;
+use crate::error::{Kind, Phase};
+
+/// Whether the peer's application may have seen a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Nothing of it left this side.
+    Unsent,
+    /// The peer says that it did not process it (RFC 9113, 8.7).
+    Refused,
+    /// It may have been processed.
+    Sent,
+}
+
+/// Bytes handed to the transport when a request was queued. If there are no more when it fails, it cannot have left:
+/// a connection that died while idle is found out this way.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark(u64);
+
+impl Mark {
+    pub(crate) fn set(link: &Link) -> Self {
+        Self(link.pace.written())
+    }
+
+    /// The fate of a request that failed with `error` before its response began.
+    pub(crate) fn fate(self, error: &h2::Error, link: &Link) -> Fate {
+        if link.pace.written() == self.0 {
+            Fate::Unsent
+        } else if error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM)) {
+            // h2 fails only those streams with the peer's GOAWAY that are above its last id.
+            Fate::Refused
+        } else {
+            Fate::Sent
+        }
+    }
+}
+
+/// Whether h2 refuses the request itself, which no other connection would take either.
+pub(crate) fn is_malformed(error: &h2::Error) -> bool {
+    !error.is_io() && !error.is_go_away() && !error.is_reset() && error.reason().is_none()
+}
+
+/// What the failure is called.
+pub(crate) fn kind(error: &h2::Error, phase: Phase, link: &Link) -> Kind {
+    if is_malformed(error) {
+        let problem = error.to_string();
+        return Kind::Request { problem };
+    }
+    let on_connection = error.is_go_away() && error.is_remote();
+    match error.reason() {
+        Some(reason) if !on_connection => Kind::Reset { phase, reason },
+        _ => Kind::Lost { phase, reason: link.ended() },
+    }
+}

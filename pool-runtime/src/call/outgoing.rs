@@ -1,0 +1,235 @@
+//! The request's body on its way out.
+//!
+//! A body that is complete at once, as that of a unary call is, goes to h2 in one go, and no task is spawned. Any
+//! other is sent by a task, so that it moves on while the caller waits elsewhere: on its own channel, say, that feeds
+//! this very body. The task ends with the call, and the stream's slot is held until it has.
+//!
+//! What was taken from the body is kept until the response begins, up to a bound, so that a call that the peer did
+//! not process can be sent again: the encoded bytes are shared, not copied, and no message is cloned.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+use std::task::Poll;
+
+use bytes::Bytes;
+use h2::{Reason, SendStream};
+use http_body::Body as _;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+use tonic::body::Body;
+
+use super::hold::Hold;
+
+/// How much of a streamed request is kept for sending it again (R10). gRPC's C core keeps 256 KiB too.
+const REPLAY_BUFFER: usize = 256 << 10;
+
+/// A request's body: what was taken from it, and the rest.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    /// From the beginning, as long as it can be sent again.
+    taken: Vec<Bytes>,
+    size: usize,
+    /// More was taken than is kept: the call cannot be sent again.
+    overflowed: bool,
+    /// `None` once the body has ended.
+    rest: Option<Body>,
+}
+
+impl Outgoing {
+    /// Takes what the body has at once, up to the bound. An error is the body's own.
+    pub(crate) async fn begin(body: Body) -> Result<Self, Status> {
+        let mut this = Self {
+            taken: Vec::new(),
+            size: 0,
+            overflowed: false,
+            rest: Some(body),
+        };
+        poll_fn(|cx| {
+            // One message may be larger than the bound: it is here anyway, and most often it is all there is.
+            while let Some(body) = &mut this.rest
+                && (this.size < REPLAY_BUFFER || this.taken.len() == 1)
+            {
+                match Pin::new(body).poll_frame(cx) {
+                    Poll::Ready(Some(Ok(frame))) => {
+                        if let Ok(data) = frame.into_data() {
+                            this.size += data.len();
+                            this.taken.push(data);
+                        }
+                    }
+                    Poll::Ready(Some(Err(status))) => return Poll::Ready(Err(status)),
+                    Poll::Ready(None) => this.rest = None,
+                    Poll::Pending => break,
+                }
+            }
+            Poll::Ready(Ok(()))
+        })
+        .await?;
+        Ok(this)
+    }
+
+    pub(crate) fn is_complete(&self) -> bool {
+        self.rest.is_none()
+    }
+
+    /// A body without a single byte: the request's headers end the stream.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.is_complete() && self.taken.is_empty()
+    }
+
+    pub(crate) fn can_replay(&self) -> bool {
+        !self.overflowed
+    }
+
+    /// Hands a complete body to h2. Memory is no concern: it is all here already. If the stream is gone, the response
+    /// tells why.
+    pub(crate) fn send_whole(&self, stream: &mut SendStream<Bytes>) {
+        let last = self.taken.len().saturating_sub(1);
+        for (index, chunk) in self.taken.iter().enumerate() {
+            if stream.send_data(chunk.clone(), index == last).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Sends the rest from a task of its own, which holds the slot as long as the stream can be written to.
+    pub(crate) fn pump(self, stream: SendStream<Bytes>, hold: Hold) -> Pump {
+        let signals = Arc::new(Signals::default());
+        let task = tokio::spawn(run(self, stream, hold, signals.clone()));
+        Pump { task, signals }
+    }
+
+    /// Keeps a chunk for sending it again, or gives that up for good.
+    fn keep(&mut self, chunk: &Bytes, committed: bool) {
+        if self.overflowed {
+            return;
+        }
+        self.size += chunk.len();
+        if committed || self.size > REPLAY_BUFFER {
+            self.overflowed = true;
+            self.taken = Vec::new();
+        } else {
+            self.taken.push(chunk.clone());
+        }
+    }
+
+    async fn send(&mut self, stream: &mut SendStream<Bytes>, signals: &Signals) -> Result<(), Stopped> {
+        for chunk in self.taken.clone() {
+            send_chunk(stream, chunk).await?;
+        }
+        while let Some(body) = &mut self.rest {
+            // A reset by the peer ends this even while the body has nothing to send.
+            let frame = poll_fn(|cx| {
+                if stream.poll_reset(cx).is_ready() {
+                    return Poll::Ready(Err(Stopped::Stream));
+                }
+                Pin::new(&mut *body).poll_frame(cx).map(Ok)
+            });
+            match frame.await? {
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        self.keep(&data, signals.committed.load(Relaxed));
+                        send_chunk(stream, data).await?;
+                    }
+                }
+                Some(Err(status)) => return Err(Stopped::Body(status)),
+                None => self.rest = None,
+            }
+        }
+        stream.send_data(Bytes::new(), true).map_err(|_| Stopped::Stream)
+    }
+}
+
+/// Why a body was not sent to its end.
+enum Stopped {
+    /// The stream or its connection is gone; the response tells why.
+    Stream,
+    /// The body failed.
+    Body(Status),
+}
+
+/// Sends as the peer's window opens, so that a slow peer holds the body back.
+async fn send_chunk(stream: &mut SendStream<Bytes>, mut chunk: Bytes) -> Result<(), Stopped> {
+    while !chunk.is_empty() {
+        stream.reserve_capacity(chunk.len());
+        let capacity = poll_fn(|cx| {
+            if stream.capacity() > 0 {
+                return Poll::Ready(Some(Ok(stream.capacity())));
+            }
+            stream.poll_capacity(cx)
+        });
+        let capacity = match capacity.await {
+            Some(Ok(capacity)) => capacity,
+            Some(Err(_)) | None => return Err(Stopped::Stream),
+        };
+        let part = chunk.split_to(capacity.min(chunk.len()));
+        stream.send_data(part, false).map_err(|_| Stopped::Stream)?;
+    }
+    Ok(())
+}
+
+async fn run(
+    mut outgoing: Outgoing,
+    mut stream: SendStream<Bytes>,
+    hold: Hold,
+    signals: Arc<Signals>,
+) -> Outgoing {
+    let sending = signals.stop.run_until_cancelled(outgoing.send(&mut stream, &signals));
+    if let Some(Err(Stopped::Body(status))) = sending.await {
+        // The only place that sets it, and once.
+        let _ = signals.failed.set(status);
+        stream.send_reset(Reason::CANCEL);
+    }
+    // The stream's handle goes before the slot does.
+    drop(stream);
+    drop(hold);
+    outgoing
+}
+
+/// What the call and the task that sends its body tell each other.
+#[derive(Debug, Default)]
+struct Signals {
+    /// The body is wanted back.
+    stop: CancellationToken,
+    /// The response has begun: nothing will be sent again.
+    committed: AtomicBool,
+    /// The body's own error.
+    failed: OnceLock<Status>,
+}
+
+/// The task that sends a body. Dropped, it stops and lets go of the stream.
+#[derive(Debug)]
+pub(crate) struct Pump {
+    task: JoinHandle<Outgoing>,
+    signals: Arc<Signals>,
+}
+
+impl Pump {
+    /// The error of the body, if that is what ended the call.
+    pub(crate) fn failure(&self) -> Option<Status> {
+        self.signals.failed.get().cloned()
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        self.task.is_finished()
+    }
+
+    /// The response has begun: the call will not be sent again, so nothing need be kept.
+    pub(crate) fn commit(&self) {
+        self.signals.committed.store(true, Relaxed);
+    }
+
+    /// Stops the task and takes the body back, for sending it again.
+    pub(crate) async fn take_back(mut self) -> Option<Outgoing> {
+        self.signals.stop.cancel();
+        (&mut self.task).await.ok()
+    }
+}
+
+impl Drop for Pump {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

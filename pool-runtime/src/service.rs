@@ -1,0 +1,88 @@
+//! The seam to tonic: a pool and a lease are both services that a generated client can be made over.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tonic::Status;
+use tonic::body::Body;
+use tower_service::Service;
+
+use crate::call::{self, Options, ResponseBody, Source};
+use crate::pool::shared::Shared;
+use crate::{Lease, Pool};
+
+/// A call through a [`Pool`] or a [`Lease`]. Dropping it cancels the call.
+#[must_use = "futures do nothing unless polled"]
+pub struct ResponseFuture(Pin<Box<dyn Future<Output = Result<http::Response<ResponseBody>, Status>> + Send>>);
+
+impl ResponseFuture {
+    fn new(source: Source, request: http::Request<Body>, options: Options) -> Self {
+        Self(Box::pin(call::call(source, request, options)))
+    }
+}
+
+impl Future for ResponseFuture {
+    type Output = Result<http::Response<ResponseBody>, Status>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for ResponseFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}
+
+impl Service<http::Request<Body>> for Pool {
+    type Response = http::Response<ResponseBody>;
+    type Error = Status;
+    type Future = ResponseFuture;
+
+    /// Always ready: a call waits for its slot within its own deadline.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> ResponseFuture {
+        ResponseFuture::new(Source::Pool(self.shared().clone()), request, Options::default())
+    }
+}
+
+impl Service<http::Request<Body>> for Lease {
+    type Response = http::Response<ResponseBody>;
+    type Error = Status;
+    type Future = ResponseFuture;
+
+    /// Always ready: a call waits for its turn within its own deadline.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> ResponseFuture {
+        ResponseFuture::new(self.source(), request, Options::default())
+    }
+}
+
+/// The service under an annotated client's method: the pool with that method's options.
+pub(crate) struct Caller {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) options: Options,
+}
+
+impl Service<http::Request<Body>> for Caller {
+    type Response = http::Response<ResponseBody>;
+    type Error = Status;
+    type Future = ResponseFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> ResponseFuture {
+        ResponseFuture::new(Source::Pool(self.shared.clone()), request, self.options)
+    }
+}

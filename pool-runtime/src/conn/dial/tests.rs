@@ -141,7 +141,9 @@ async fn when_every_address_refuses_all_are_named() {
     let claimed = dialer.spread.claim(|_| vec![first, second]);
     let progress = Progress::default();
     let error = dialer.race(claimed, &progress).await.unwrap_err();
+    let late = progress.timed_out(Duration::from_secs(20));
     for address in [first, second] {
+        assert!(late.to_string().contains(&address.to_string()), "{late}");
         assert!(error.to_string().contains(&address.to_string()), "{error}");
     }
 }

@@ -167,7 +167,7 @@ pub(super) fn provider() -> Option<Arc<CryptoProvider>> {
     })
 }
 
-fn roots(config: &TlsConfig) -> Result<RootCertStore, InvalidDial> {
+pub(super) fn roots(config: &TlsConfig) -> Result<RootCertStore, InvalidDial> {
     let mut roots = RootCertStore::empty();
     for pem in &config.ca_certificates {
         add_authority(&mut roots, pem)?;

@@ -292,6 +292,28 @@ async fn a_server_without_tls_is_told_from_one_with_bad_tls() {
     plain.await.unwrap();
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_handshake_that_is_given_up_is_known_as_one() {
+    let (ours, _silent) = tokio::io::duplex(16 * 1024);
+    let ours = std::sync::Mutex::new(Some(ours));
+    let connect = move |_: Target| {
+        let ours = ours.lock().unwrap().take();
+        async move { ours.ok_or("there is only one") }
+    };
+    let options = DialOptions {
+        connector: Some(Arc::new(connect)),
+        tls: Some(trusting(&Authority::new())),
+        ..DialOptions::default()
+    };
+    let dialer = Dialer::new("https://greeter.example".parse().unwrap(), options).unwrap();
+    let progress = Progress::default();
+    let limit = std::time::Duration::from_secs(20);
+    let given_up = tokio::time::timeout(limit, dialer.dial(&progress)).await;
+    assert!(given_up.is_err());
+    let error = progress.timed_out(limit);
+    assert_eq!(error.to_string(), "the TLS handshake timed out after 20s");
+}
+
 #[tokio::test]
 async fn a_configuration_of_rustls_takes_the_place_of_the_settings() {
     let authority = Authority::new();
@@ -395,7 +417,21 @@ fn tls_for_a_target_without_it_is_refused() {
     }
 }
 
-#[cfg(any(feature = "tls-native-roots", feature = "tls-webpki-roots"))]
+#[cfg(feature = "tls-native-roots")]
+#[test]
+fn the_roots_of_the_system_are_trusted_where_there_are_any() {
+    let present = rustls_native_certs::load_native_certs().certs.len();
+    let tls = TlsConfig::new().with_native_roots();
+    match client::roots(&tls) {
+        Ok(roots) => assert!((1..=present).contains(&roots.len())),
+        Err(error) => {
+            assert_eq!(present, 0);
+            assert!(error.to_string().contains("no root certificates to read"));
+        }
+    }
+}
+
+#[cfg(feature = "tls-webpki-roots")]
 #[tokio::test]
 async fn where_nothing_is_named_the_enabled_roots_are_trusted() {
     let server = serve(&Authority::new(), NAME, H2).await;

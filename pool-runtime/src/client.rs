@@ -186,12 +186,18 @@ impl Client {
         request: Request<T>,
     ) -> Result<(Grpc<Caller>, Request<T>, PathAndQuery), Status> {
         let mut request = self.intercept(request)?;
-        request.extensions_mut().insert(GrpcMethod::new(method.service, method.name));
+        request
+            .extensions_mut()
+            .insert(GrpcMethod::new(method.service, method.name));
         let caller = Caller {
             shared: self.pool.shared().clone(),
             options: self.options(method),
         };
-        Ok((self.settings.apply(Grpc::new(caller)), request, PathAndQuery::from_static(method.path)))
+        Ok((
+            self.settings.apply(Grpc::new(caller)),
+            request,
+            PathAndQuery::from_static(method.path),
+        ))
     }
 
     fn options(&self, method: &Method) -> Options {

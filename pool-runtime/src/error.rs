@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tonic::Status;
 
-use crate::conn::error::ConnectError;
+use crate::conn::error::{BoxError, ConnectError};
 use crate::pool::event::CloseReason;
 
 /// Why a pool could not do what was asked of it.
@@ -74,11 +74,12 @@ pub(crate) enum Kind {
     /// The peer, or h2 on the peer's account, ended the stream.
     Reset { phase: Phase, reason: h2::Reason },
     /// The answer is not gRPC.
-    NotGrpc { http_status: http::StatusCode, content_type: Option<String> },
+    NotGrpc {
+        http_status: http::StatusCode,
+        content_type: Option<String>,
+    },
     /// The request cannot be put on an HTTP/2 connection.
     Request { problem: String },
-    /// The request's body failed.
-    RequestBody,
     /// Nobody runs Tokio here.
     NoRuntime,
 }
@@ -104,7 +105,11 @@ impl Error {
     }
 
     pub(crate) fn because_of(self, cause: impl StdError + Send + Sync + 'static) -> Self {
-        self.change(|inner| inner.cause = Some(Arc::new(cause)))
+        self.because(Some(Box::new(cause)))
+    }
+
+    pub(crate) fn because(self, cause: Option<BoxError>) -> Self {
+        self.change(|inner| inner.cause = cause.map(Arc::from))
     }
 
     /// States how often the call was tried, and whether the last attempt may have reached the peer's application.
@@ -153,7 +158,10 @@ impl Error {
 
     /// The pool has no stream to give: the queue is full, the wait was too long, or the caller would not wait.
     pub fn is_exhausted(&self) -> bool {
-        matches!(self.0.kind, Kind::QueueFull { .. } | Kind::AcquireTimeout { .. } | Kind::NothingFree)
+        matches!(
+            self.0.kind,
+            Kind::QueueFull { .. } | Kind::AcquireTimeout { .. } | Kind::NothingFree
+        )
     }
 
     /// A setting cannot be used; the message names it.
@@ -176,7 +184,7 @@ impl Error {
             Kind::Connect => Some(Phase::Connecting),
             Kind::QueueFull { .. } | Kind::NothingFree => Some(Phase::Waiting),
             Kind::NotGrpc { .. } => Some(Phase::Responding),
-            Kind::Request { .. } | Kind::RequestBody => Some(Phase::Requesting),
+            Kind::Request { .. } => Some(Phase::Requesting),
             Kind::Config { .. } | Kind::Closed | Kind::NoRuntime => None,
         }
     }
@@ -216,20 +224,29 @@ impl fmt::Display for Kind {
         match self {
             Self::Config { field, problem } => write!(f, "{field}: {problem}"),
             Self::Closed => f.write_str("the pool is closed"),
-            Self::QueueFull { max_waiters } => write!(f, "{max_waiters} callers wait for a free stream already (max_waiters)"),
-            Self::AcquireTimeout { after, phase } => write!(f, "gave up after {after:?} (acquire_timeout) while {phase}"),
+            Self::QueueFull { max_waiters } => {
+                write!(f, "{max_waiters} callers wait for a free stream already (max_waiters)")
+            }
+            Self::AcquireTimeout { after, phase } => {
+                write!(f, "gave up after {after:?} (acquire_timeout) while {phase}")
+            }
             Self::NothingFree => f.write_str("no stream is free"),
             Self::Deadline { after, phase } => write!(f, "deadline of {after:?} exceeded while {phase}"),
             Self::Connect => f.write_str("cannot connect"),
-            Self::Lost { phase, reason: Some(reason) } => write!(f, "connection ended while {phase}: {reason}"),
+            Self::Lost {
+                phase,
+                reason: Some(reason),
+            } => write!(f, "connection ended while {phase}: {reason}"),
             Self::Lost { phase, reason: None } => write!(f, "connection lost while {phase}"),
             Self::Reset { phase, reason } => write!(f, "stream ended with {} while {phase}", reason.description()),
-            Self::NotGrpc { http_status, content_type } => {
+            Self::NotGrpc {
+                http_status,
+                content_type,
+            } => {
                 write!(f, "the answer is not gRPC: HTTP status {http_status}, content-type ")?;
                 f.write_str(content_type.as_deref().unwrap_or("missing"))
             }
             Self::Request { problem } => write!(f, "the request cannot be sent: {problem}"),
-            Self::RequestBody => f.write_str("the request's body failed"),
             Self::NoRuntime => f.write_str("called outside of a Tokio runtime"),
         }
     }
@@ -237,7 +254,13 @@ impl fmt::Display for Kind {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, endpoint, attempts, sent, .. } = &*self.0;
+        let Inner {
+            kind,
+            endpoint,
+            attempts,
+            sent,
+            ..
+        } = &*self.0;
         if !endpoint.is_empty() {
             write!(f, "{endpoint}: ")?;
         }

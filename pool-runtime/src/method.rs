@@ -51,12 +51,7 @@ pub enum Deadline {
 
 impl Method {
     /// Describes an RPC; `path` is `/package.Service/Method`.
-    pub const fn new(
-        service: &'static str,
-        name: &'static str,
-        path: &'static str,
-        shape: Shape,
-    ) -> Self {
+    pub const fn new(service: &'static str, name: &'static str, path: &'static str, shape: Shape) -> Self {
         Self {
             service,
             name,

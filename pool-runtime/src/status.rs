@@ -28,7 +28,6 @@ fn code(kind: &Kind) -> Code {
         Kind::Reset { reason, .. } => of_reset(*reason),
         Kind::NotGrpc { http_status, .. } => of_http(*http_status),
         Kind::Config { .. } | Kind::Request { .. } | Kind::NoRuntime => Code::Internal,
-        Kind::RequestBody => Code::Unknown,
     }
 }
 
@@ -121,7 +120,10 @@ mod tests {
         let endpoint: Arc<str> = "http://example:1".into();
         let status = Status::from(Error::new(Kind::Closed, &endpoint).after(2, true));
         assert_eq!(status.code(), Code::Unavailable);
-        assert_eq!(status.message(), "http://example:1: the pool is closed (attempt 2, request sent)");
+        assert_eq!(
+            status.message(),
+            "http://example:1: the pool is closed (attempt 2, request sent)"
+        );
         let error = Error::of(&status).unwrap();
         assert!(error.is_closed() && error.was_sent());
         assert_eq!((error.attempts(), error.endpoint()), (2, "http://example:1"));

@@ -53,6 +53,9 @@ pub(crate) fn kind(error: &h2::Error, phase: Phase, link: &Link) -> Kind {
     let on_connection = error.is_go_away() && error.is_remote();
     match error.reason() {
         Some(reason) if !on_connection => Kind::Reset { phase, reason },
-        _ => Kind::Lost { phase, reason: link.ended() },
+        _ => Kind::Lost {
+            phase,
+            reason: link.ended(),
+        },
     }
 }

@@ -72,7 +72,9 @@ pub(crate) async fn call(
     if span.is_disabled() {
         return run(source, request, options, span).await;
     }
-    let result = run(source, request, options, span.clone()).instrument(span.clone()).await;
+    let result = run(source, request, options, span.clone())
+        .instrument(span.clone())
+        .await;
     if let Err(status) = &result {
         span::record(&span, status.code());
     }
@@ -300,7 +302,9 @@ impl Head {
         *request.version_mut() = http::Version::HTTP_2;
         *request.headers_mut() = self.headers.clone();
         if let Some(deadline) = deadline {
-            request.headers_mut().insert(GRPC_TIMEOUT, deadline.header(Instant::now()));
+            request
+                .headers_mut()
+                .insert(GRPC_TIMEOUT, deadline.header(Instant::now()));
         }
         request
     }
@@ -311,7 +315,9 @@ fn absolute(uri: Uri, scheme: &Scheme, authority: &Authority) -> Result<Uri, Str
     let mut parts = uri.into_parts();
     parts.scheme = Some(scheme.clone());
     parts.authority.get_or_insert_with(|| authority.clone());
-    parts.path_and_query.get_or_insert_with(|| PathAndQuery::from_static("/"));
+    parts
+        .path_and_query
+        .get_or_insert_with(|| PathAndQuery::from_static("/"));
     Uri::from_parts(parts).map_err(|error| error.to_string())
 }
 

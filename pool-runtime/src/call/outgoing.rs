@@ -170,12 +170,7 @@ async fn send_chunk(stream: &mut SendStream<Bytes>, mut chunk: Bytes) -> Result<
     Ok(())
 }
 
-async fn run(
-    mut outgoing: Outgoing,
-    mut stream: SendStream<Bytes>,
-    hold: Hold,
-    signals: Arc<Signals>,
-) -> Outgoing {
+async fn run(mut outgoing: Outgoing, mut stream: SendStream<Bytes>, hold: Hold, signals: Arc<Signals>) -> Outgoing {
     let sending = signals.stop.run_until_cancelled(outgoing.send(&mut stream, &signals));
     if let Some(Err(Stopped::Body(status))) = sending.await {
         // The only place that sets it, and once.

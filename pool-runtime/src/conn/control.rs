@@ -1,4 +1,4 @@
-//! How a connection's owner speaks to the task that drives it.
+//! How a connection's owner tells the task that drives it to come to an end.
 
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Waker};
@@ -6,19 +6,18 @@ use std::time::Duration;
 
 use crate::pool::event::CloseReason;
 
-/// The owner's end and the driver's end of the same few words.
+/// The owner's end and the driver's end.
 #[derive(Debug, Default)]
 pub(crate) struct Control(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
     drain: Option<Drain>,
-    look: bool,
     waker: Option<Waker>,
 }
 
 /// The order to finish what is in flight and close.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Drain {
     /// Why; becomes the reason the connection closed for.
     pub(crate) reason: CloseReason,
@@ -26,31 +25,12 @@ pub(crate) struct Drain {
     pub(crate) cut_after: Option<Duration>,
 }
 
-/// What the driver is asked to do.
-#[derive(Debug)]
-pub(crate) struct Orders {
-    pub(crate) drain: Option<Drain>,
-    /// The owner wants to be called from the driver's task.
-    pub(crate) look: bool,
-}
-
 impl Control {
-    /// Orders the connection to drain. A later order may shorten the time, and keeps the first reason.
+    /// Orders the connection to drain. A later order changes the time, and keeps the first reason.
     pub(crate) fn drain(&self, order: Drain) {
-        self.give(|state| {
-            let reason = state.drain.map_or(order.reason, |before| before.reason);
-            state.drain = Some(Drain { reason, ..order });
-        });
-    }
-
-    /// Has the driver call its owner, from within its runtime.
-    pub(crate) fn look(&self) {
-        self.give(|state| state.look = true);
-    }
-
-    fn give(&self, order: impl FnOnce(&mut State)) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        order(&mut state);
+        let reason = state.drain.map_or(order.reason, |before| before.reason);
+        state.drain = Some(Drain { reason, ..order });
         let waker = state.waker.take();
         drop(state);
         if let Some(waker) = waker {
@@ -58,15 +38,12 @@ impl Control {
         }
     }
 
-    /// The orders as they stand; the task is woken by the next one.
-    pub(crate) fn poll(&self, cx: &Context<'_>) -> Orders {
+    /// The order as it stands; the task is woken by the next one.
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> Option<Drain> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !state.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
             state.waker = Some(cx.waker().clone());
         }
-        Orders {
-            drain: state.drain,
-            look: std::mem::take(&mut state.look),
-        }
+        state.drain
     }
 }

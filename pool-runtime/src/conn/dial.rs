@@ -88,11 +88,7 @@ impl Dialer {
             .map_err(|error| ConnectError::new(Phase::Tls, peer, error))
     }
 
-    async fn dial_custom(
-        &self,
-        connector: &dyn Connector,
-        progress: &Progress,
-    ) -> Result<Transport, ConnectError> {
+    async fn dial_custom(&self, connector: &dyn Connector, progress: &Progress) -> Result<Transport, ConnectError> {
         progress.enter(Phase::Connect, None);
         match connector.connect(&self.target).await {
             Ok(io) => Ok(Transport::custom(io)),
@@ -100,12 +96,7 @@ impl Dialer {
         }
     }
 
-    async fn dial_tcp(
-        &self,
-        host: &str,
-        port: u16,
-        progress: &Progress,
-    ) -> Result<Transport, ConnectError> {
+    async fn dial_tcp(&self, host: &str, port: u16, progress: &Progress) -> Result<Transport, ConnectError> {
         progress.enter(Phase::Resolve, None);
         let addresses = resolve::lookup(host, port)
             .await

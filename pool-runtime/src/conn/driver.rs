@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::Link;
-use super::control::{Drain, Orders};
+use super::control::Drain;
 use super::handshake::{Http2, Ready};
 use super::keepalive::{Dead, KeepAlive, KeepAliveConfig};
 use crate::pool::event::CloseReason;
@@ -82,17 +82,17 @@ where
         }
     }
 
-    fn obey(&mut self, orders: &Orders) {
-        if orders.look {
-            self.look();
-        }
-        let Some(order) = orders.drain else { return };
-        if self.drain.is_some_and(|before| before.cut_after == order.cut_after) {
+    fn obey(&mut self, order: Drain) {
+        if self.drain == Some(order) {
             return;
         }
         self.drain = Some(order);
         self.probe = None;
-        self.timer.as_mut().reset(Instant::now() + order.cut_after.unwrap_or(FAR));
+        self.timer
+            .as_mut()
+            .reset(Instant::now() + order.cut_after.unwrap_or(FAR));
+        // The pool may have lost what it needs; here is a runtime to dial on.
+        self.owner.look();
     }
 
     fn look(&mut self) {
@@ -126,14 +126,15 @@ where
     }
 
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
-        let orders = self.link.control.poll(cx);
-        self.obey(&orders);
+        if let Some(order) = self.link.control.poll(cx) {
+            self.obey(order);
+        }
 
         self.link.pace.allow(self.budget());
         if let Poll::Ready(result) = Pin::new(&mut self.http2).poll(cx) {
             tracing::debug!(error = result.err().map(tracing::field::display), "connection ended");
-            let orders = self.link.control.poll(cx);
-            return Poll::Ready(orders.drain.map_or(CloseReason::Lost, |drain| drain.reason));
+            let order = self.link.control.poll(cx);
+            return Poll::Ready(order.map_or(CloseReason::Lost, |order| order.reason));
         }
         let read = self.link.pace.read();
         if read != self.read_before {
@@ -149,7 +150,9 @@ where
         }
         let owner = &self.owner;
         match &mut self.keepalive {
-            Some(keepalive) => keepalive.poll(cx, read, || owner.is_busy()).map(|Dead| CloseReason::KeepAlive),
+            Some(keepalive) => keepalive
+                .poll(cx, read, || owner.is_busy())
+                .map(|Dead| CloseReason::KeepAlive),
             None => Poll::Pending,
         }
     }

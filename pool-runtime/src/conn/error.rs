@@ -131,11 +131,7 @@ fn write_attempts(
     earlier: &[Attempt],
     addresses: &[SocketAddr],
 ) -> fmt::Result {
-    write!(
-        f,
-        "{phase} to each of {} addresses failed:",
-        addresses.len()
-    )?;
+    write!(f, "{phase} to each of {} addresses failed:", addresses.len())?;
     for Attempt { address, error } in earlier {
         write!(f, " {address} ({error}),")?;
     }
@@ -159,8 +155,8 @@ impl StdError for ConnectError {
 pub(crate) struct InvalidDial {
     /// What the user set, as the builder calls it.
     pub(crate) field: &'static str,
-    problem: String,
-    source: Option<BoxError>,
+    pub(crate) problem: String,
+    pub(crate) source: Option<BoxError>,
 }
 
 impl InvalidDial {
@@ -213,10 +209,7 @@ mod tests {
             Some("127.0.0.1:443".parse().unwrap()),
             io::Error::other("bad certificate"),
         );
-        assert_eq!(
-            error.to_string(),
-            "the TLS handshake with 127.0.0.1:443 failed"
-        );
+        assert_eq!(error.to_string(), "the TLS handshake with 127.0.0.1:443 failed");
         assert_eq!(error.source().unwrap().to_string(), "bad certificate");
         assert!(!error.is_timeout());
     }

@@ -53,7 +53,11 @@ pub(crate) struct Ready<T> {
 
 /// Sends the preface and waits for the peer's SETTINGS: until then nothing is known of its stream limit, and requests
 /// sent into the dark are what a cold burst loses (R6). Not bounded in time; the caller does that.
-pub(crate) async fn handshake<T>(transport: T, settings: &Http2Settings, pace: &Arc<Pace>) -> Result<Ready<T>, h2::Error>
+pub(crate) async fn handshake<T>(
+    transport: T,
+    settings: &Http2Settings,
+    pace: &Arc<Pace>,
+) -> Result<Ready<T>, h2::Error>
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
@@ -82,11 +86,7 @@ where
     .await?;
 
     let limit = http2.max_concurrent_send_streams();
-    Ok(Ready {
-        http2,
-        send,
-        limit,
-    })
+    Ok(Ready { http2, send, limit })
 }
 
 fn closed_early() -> h2::Error {

@@ -167,18 +167,8 @@ mod tests {
             (&[Accepts(300), Accepts(100)], Ok(0), &[0, 250], 300),
             (&[Accepts(400), Accepts(100)], Ok(1), &[0, 250], 350),
             // A refusal gives its turn away at once.
-            (
-                &[Refuses(10), Refuses(10), Accepts(1)],
-                Ok(2),
-                &[0, 10, 20],
-                21,
-            ),
-            (
-                &[Refuses(300), Accepts(100), Accepts(1)],
-                Ok(2),
-                &[0, 250, 300],
-                301,
-            ),
+            (&[Refuses(10), Refuses(10), Accepts(1)], Ok(2), &[0, 10, 20], 21),
+            (&[Refuses(300), Accepts(100), Accepts(1)], Ok(2), &[0, 250, 300], 301),
             (&[Refuses(300), Refuses(0)], Err(vec![1, 0]), &[0, 250], 300),
         ];
         for (row, (peers, outcome, starts, took)) in rows.into_iter().enumerate() {

@@ -107,11 +107,7 @@ mod tests {
             let used = addresses(used);
             let load = |address: &SocketAddr| used.iter().filter(|used| *used == address).count();
             let ordered = order(addresses(resolved), load, |_| ());
-            assert_eq!(
-                ordered,
-                addresses(expected),
-                "{resolved} with {used:?} in use"
-            );
+            assert_eq!(ordered, addresses(expected), "{resolved} with {used:?} in use");
         }
     }
 
@@ -135,9 +131,6 @@ mod tests {
 
     #[tokio::test]
     async fn an_ip_address_is_its_own_answer() {
-        assert_eq!(
-            lookup("::1", 7).await.unwrap(),
-            ["[::1]:7".parse().unwrap()]
-        );
+        assert_eq!(lookup("::1", 7).await.unwrap(), ["[::1]:7".parse().unwrap()]);
     }
 }

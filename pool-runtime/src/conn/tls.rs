@@ -107,11 +107,7 @@ impl TlsConfig {
 
     /// Presents a certificate to servers that ask for one (mutual TLS): the chain, the client's own
     /// certificate first, and its private key (PKCS#8, PKCS#1 or SEC1, not encrypted), both as PEM.
-    pub fn identity(
-        mut self,
-        certificates_pem: impl Into<Vec<u8>>,
-        key_pem: impl Into<Vec<u8>>,
-    ) -> Self {
+    pub fn identity(mut self, certificates_pem: impl Into<Vec<u8>>, key_pem: impl Into<Vec<u8>>) -> Self {
         self.identity = Some(Identity {
             certificates: certificates_pem.into(),
             key: key_pem.into(),

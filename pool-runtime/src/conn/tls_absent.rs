@@ -14,10 +14,7 @@ pub(crate) enum TlsConfig {}
 pub(crate) enum TlsClient {}
 
 impl TlsClient {
-    pub(crate) fn for_target(
-        target: &Target,
-        config: Option<TlsConfig>,
-    ) -> Result<Option<Self>, InvalidDial> {
+    pub(crate) fn for_target(target: &Target, config: Option<TlsConfig>) -> Result<Option<Self>, InvalidDial> {
         match config {
             Some(config) => match config {},
             None if target.is_https() => Err(InvalidDial::new(

@@ -61,7 +61,14 @@ mod tests {
     #[test]
     fn waits_grow_to_the_maximum_and_stay_within_the_jitter() {
         let backoff = Backoff::default();
-        let rows = [(1, 1.0), (2, 1.6), (3, 2.56), (11, 109.95), (12, 120.0), (u32::MAX, 120.0)];
+        let rows = [
+            (1, 1.0),
+            (2, 1.6),
+            (3, 2.56),
+            (11, 109.95),
+            (12, 120.0),
+            (u32::MAX, 120.0),
+        ];
         for (failures, expected) in rows {
             for (random, factor) in [(0.0, 0.8), (0.5, 1.0), (1.0, 1.2)] {
                 let seconds = backoff.delay(failures, random).as_secs_f64();
@@ -76,12 +83,27 @@ mod tests {
         let good = Backoff::default();
         assert_eq!(good.problem(), None);
         for bad in [
-            Backoff { base: Duration::ZERO, ..good },
-            Backoff { multiplier: 0.5, ..good },
-            Backoff { multiplier: f64::NAN, ..good },
+            Backoff {
+                base: Duration::ZERO,
+                ..good
+            },
+            Backoff {
+                multiplier: 0.5,
+                ..good
+            },
+            Backoff {
+                multiplier: f64::NAN,
+                ..good
+            },
             Backoff { jitter: 1.5, ..good },
-            Backoff { jitter: f64::NAN, ..good },
-            Backoff { max: Duration::from_millis(1), ..good },
+            Backoff {
+                jitter: f64::NAN,
+                ..good
+            },
+            Backoff {
+                max: Duration::from_millis(1),
+                ..good
+            },
         ] {
             assert!(bad.problem().is_some(), "{bad:?}");
         }

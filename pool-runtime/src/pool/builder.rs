@@ -244,7 +244,7 @@ impl Builder {
         self.config.check(&endpoint)?;
         self.dial.tcp.user_timeout = self.config.keep_alive().map(|keep_alive| keep_alive.timeout);
         let dialer = Dialer::new(target, self.dial)
-            .map_err(|problem| Error::config(problem.field, problem.problem, &endpoint))?;
+            .map_err(|invalid| Error::config(invalid.field, invalid.problem, &endpoint).because(invalid.source))?;
         Ok(Pool::over(Shared::new(self.config, dialer, self.observers, endpoint)))
     }
 

@@ -73,12 +73,36 @@ impl Config {
         let zero = |duration: Option<Duration>| duration.is_some_and(|d| d.is_zero());
         let window = |size: u32| size == 0 || size > MAX_WINDOW;
         let rows: [(&'static str, bool, &str); 14] = [
-            ("max_concurrent_streams", policy.max_concurrent_streams == 0, "is 0: no call could ever be made"),
-            ("max_total_uses", policy.max_total_uses == Some(0), "is 0: no call could ever be made"),
-            ("acquire_timeout", self.acquire_timeout.is_zero(), "is 0: use Pool::try_acquire to not wait at all"),
-            ("connect_timeout", self.connect_timeout.is_zero(), "is 0: no connection could ever be opened"),
-            ("idle_timeout", zero(policy.idle_timeout), "is 0: no connection would ever be used again"),
-            ("max_lifetime", zero(self.max_lifetime), "is 0: no connection would ever be used again"),
+            (
+                "max_concurrent_streams",
+                policy.max_concurrent_streams == 0,
+                "is 0: no call could ever be made",
+            ),
+            (
+                "max_total_uses",
+                policy.max_total_uses == Some(0),
+                "is 0: no call could ever be made",
+            ),
+            (
+                "acquire_timeout",
+                self.acquire_timeout.is_zero(),
+                "is 0: use Pool::try_acquire to not wait at all",
+            ),
+            (
+                "connect_timeout",
+                self.connect_timeout.is_zero(),
+                "is 0: no connection could ever be opened",
+            ),
+            (
+                "idle_timeout",
+                zero(policy.idle_timeout),
+                "is 0: no connection would ever be used again",
+            ),
+            (
+                "max_lifetime",
+                zero(self.max_lifetime),
+                "is 0: no connection would ever be used again",
+            ),
             (
                 "max_lifetime_jitter",
                 !(0.0..1.0).contains(&self.lifetime_jitter),
@@ -89,12 +113,32 @@ impl Config {
                 self.keep_alive_interval.is_some_and(|d| d < MIN_KEEP_ALIVE),
                 "is below 10 s, the least that gRFC A8 allows: servers answer with GOAWAY too_many_pings",
             ),
-            ("keep_alive_timeout", self.keep_alive_timeout.is_zero(), "is 0: no answer could be in time"),
+            (
+                "keep_alive_timeout",
+                self.keep_alive_timeout.is_zero(),
+                "is 0: no answer could be in time",
+            ),
             ("deadline", zero(self.deadline), "is 0: every call would fail"),
-            ("initial_stream_window_size", window(self.http2.initial_stream_window), "is not in 1..=2^31-1"),
-            ("initial_connection_window_size", window(self.http2.initial_connection_window), "is not in 1..=2^31-1"),
-            ("max_frame_size", !FRAME_SIZES.contains(&self.http2.max_frame_size), "is not in 2^14..=2^24-1"),
-            ("max_header_list_size", self.http2.max_header_list_size == 0, "is 0: no response could be read"),
+            (
+                "initial_stream_window_size",
+                window(self.http2.initial_stream_window),
+                "is not in 1..=2^31-1",
+            ),
+            (
+                "initial_connection_window_size",
+                window(self.http2.initial_connection_window),
+                "is not in 1..=2^31-1",
+            ),
+            (
+                "max_frame_size",
+                !FRAME_SIZES.contains(&self.http2.max_frame_size),
+                "is not in 2^14..=2^24-1",
+            ),
+            (
+                "max_header_list_size",
+                self.http2.max_header_list_size == 0,
+                "is 0: no response could be read",
+            ),
         ];
         for (field, wrong, problem) in rows {
             if wrong {
@@ -107,7 +151,11 @@ impl Config {
         if let Some(agent) = &self.user_agent
             && HeaderValue::from_str(agent).is_err()
         {
-            return Err(Error::config("user_agent", "cannot be an HTTP header's value", endpoint));
+            return Err(Error::config(
+                "user_agent",
+                "cannot be an HTTP header's value",
+                endpoint,
+            ));
         }
         check_bounds(policy.min_connections, policy.max_connections, endpoint)
     }
@@ -133,14 +181,19 @@ impl Config {
     /// How long a connection lives: the maximum less a random part, so that connections that were opened together
     /// do not end together. `random` is uniform in 0..1.
     pub(crate) fn lifetime(&self, random: f64) -> Option<Duration> {
-        self.max_lifetime.map(|max| max.mul_f64(1.0 - self.lifetime_jitter * random))
+        self.max_lifetime
+            .map(|max| max.mul_f64(1.0 - self.lifetime_jitter * random))
     }
 }
 
 /// Checks a minimum and a maximum that belong together; also what [`Pool::resize`](crate::Pool::resize) is given.
 pub(crate) fn check_bounds(min: usize, max: usize, endpoint: &Arc<str>) -> Result<(), Error> {
     if max == 0 {
-        return Err(Error::config("max_connections", "is 0: no call could ever be made", endpoint));
+        return Err(Error::config(
+            "max_connections",
+            "is 0: no call could ever be made",
+            endpoint,
+        ));
     }
     if min > max {
         let problem = format!("is {min}, more than max_connections, which is {max}");

@@ -190,16 +190,14 @@ impl<P, W> Core<P, W> {
     }
 
     /// A slot comes back.
-    pub(crate) fn give_back(
-        &mut self,
-        connection: ConnectionId,
-        now: Instant,
-        out: &mut Vec<Effect<W>>,
-    ) {
+    pub(crate) fn give_back(&mut self, connection: ConnectionId, now: Instant, out: &mut Vec<Effect<W>>) {
         // The connection may be gone already, and its slots with it.
         let Some(index) = self.index_of(connection) else { return };
         let entry = &mut self.entries[index];
-        debug_assert!(entry.in_flight > 0, "connection {connection} gets back a slot that was never taken");
+        debug_assert!(
+            entry.in_flight > 0,
+            "connection {connection} gets back a slot that was never taken"
+        );
         entry.in_flight = entry.in_flight.saturating_sub(1);
         if entry.in_flight == 0 {
             entry.idle_since = Some(now);
@@ -297,7 +295,13 @@ impl<P, W> Core<P, W> {
     }
 
     /// The peer changed how many streams it allows.
-    pub(crate) fn limit_changed(&mut self, connection: ConnectionId, limit: u32, now: Instant, out: &mut Vec<Effect<W>>) {
+    pub(crate) fn limit_changed(
+        &mut self,
+        connection: ConnectionId,
+        limit: u32,
+        now: Instant,
+        out: &mut Vec<Effect<W>>,
+    ) {
         let Some(index) = self.index_of(connection) else { return };
         self.entries[index].peer_limit = limit;
         self.last_limit = Some(limit);
@@ -306,7 +310,13 @@ impl<P, W> Core<P, W> {
     }
 
     /// The peer takes no more streams (GOAWAY), or the holder of a lease says so.
-    pub(crate) fn going_away(&mut self, connection: ConnectionId, reason: CloseReason, now: Instant, out: &mut Vec<Effect<W>>) {
+    pub(crate) fn going_away(
+        &mut self,
+        connection: ConnectionId,
+        reason: CloseReason,
+        now: Instant,
+        out: &mut Vec<Effect<W>>,
+    ) {
         let Some(index) = self.index_of(connection) else { return };
         self.replace(index, reason, out);
         self.plan(now, out);
@@ -321,7 +331,9 @@ impl<P, W> Core<P, W> {
         self.totals.cut += u64::from(entry.in_flight);
         if entry.state != ConnectionState::Draining {
             self.lost_in_use += usize::from(entry.in_flight > 0);
-            if now.duration_since(entry.opened) < self.policy.backoff.base && entry.total_uses <= u64::from(entry.in_flight) {
+            if now.duration_since(entry.opened) < self.policy.backoff.base
+                && entry.total_uses <= u64::from(entry.in_flight)
+            {
                 self.count_failure(now, random, out);
             }
         }
@@ -329,7 +341,12 @@ impl<P, W> Core<P, W> {
     }
 
     /// Checks a connection's age and idleness. Says when to look again.
-    pub(crate) fn look_at(&mut self, connection: ConnectionId, now: Instant, out: &mut Vec<Effect<W>>) -> Option<Instant> {
+    pub(crate) fn look_at(
+        &mut self,
+        connection: ConnectionId,
+        now: Instant,
+        out: &mut Vec<Effect<W>>,
+    ) -> Option<Instant> {
         let index = self.index_of(connection)?;
         if self.entries[index].state != ConnectionState::Serving {
             return None;
@@ -346,13 +363,22 @@ impl<P, W> Core<P, W> {
             }
             return None;
         }
-        let idle_at = self.policy.idle_timeout.map(|timeout| entry.idle_since.unwrap_or(now) + timeout);
+        let idle_at = self
+            .policy
+            .idle_timeout
+            .map(|timeout| entry.idle_since.unwrap_or(now) + timeout);
         if idle_at.is_some_and(|at| at <= now) && others >= floor {
             self.drain(index, CloseReason::Idle, out);
             return None;
         }
         // One that is kept as part of the minimum is looked at again after a whole timeout.
-        let idle_at = idle_at.map(|at| if at <= now { now + self.policy.idle_timeout.unwrap_or_default() } else { at });
+        let idle_at = idle_at.map(|at| {
+            if at <= now {
+                now + self.policy.idle_timeout.unwrap_or_default()
+            } else {
+                at
+            }
+        });
         [entry.expires, idle_at].into_iter().flatten().min()
     }
 
@@ -405,7 +431,10 @@ impl<P, W> Core<P, W> {
         let at = self.failing.map(|failing| failing.retry_at).filter(|&at| at > now);
         for _ in 0..scale::dials_wanted(self.situation()) {
             let id = self.new_id();
-            self.dials.push(Dial { id, scheduled: at.is_some() });
+            self.dials.push(Dial {
+                id,
+                scheduled: at.is_some(),
+            });
             out.push(Effect::Dial { id, at });
         }
     }
@@ -498,7 +527,11 @@ impl<P, W> Core<P, W> {
         let mine = self.policy.max_concurrent_streams;
         Situation {
             serving: self.serving(),
-            retiring: self.entries.iter().filter(|entry| entry.state == ConnectionState::Retiring).count(),
+            retiring: self
+                .entries
+                .iter()
+                .filter(|entry| entry.state == ConnectionState::Retiring)
+                .count(),
             dials: self.dials.len(),
             waiting: self.waiters.len(),
             streams_each: self.last_limit.map_or(mine, |peer| peer.min(mine)) as usize,
@@ -543,7 +576,10 @@ impl<P, W> Core<P, W> {
             let Some(index) = self.take() else { return };
             let connection = self.entries[index].id;
             if let Some(Waiter { notify, .. }) = self.waiters.pop() {
-                out.push(Effect::Grant { waiter: notify, connection });
+                out.push(Effect::Grant {
+                    waiter: notify,
+                    connection,
+                });
             }
             self.retire_used_up(index, out);
         }
@@ -552,7 +588,10 @@ impl<P, W> Core<P, W> {
     fn refuse_where(&mut self, gives_up: impl FnMut(&Waiter<W>) -> bool, why: Refusal, out: &mut Vec<Effect<W>>) {
         for waiter in self.waiters.drain_where(gives_up) {
             self.totals.refused += 1;
-            out.push(Effect::Refuse { waiter: waiter.notify, why });
+            out.push(Effect::Refuse {
+                waiter: waiter.notify,
+                why,
+            });
         }
     }
 
@@ -575,7 +614,11 @@ impl<P, W> Core<P, W> {
             CloseReason::Resized => None,
             _ => Some(self.policy.drain_timeout),
         };
-        out.push(Effect::Drain { connection: entry.id, reason, cut_after });
+        out.push(Effect::Drain {
+            connection: entry.id,
+            reason,
+            cut_after,
+        });
     }
 
     /// A connection past the maximum closes as soon as it is given back and nobody waits.

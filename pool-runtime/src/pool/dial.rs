@@ -21,7 +21,11 @@ use crate::conn::{Connection, Link};
 
 /// Starts a dial; outside of a runtime, gives it up.
 pub(super) fn spawn(shared: Arc<Shared>, id: u64, at: Option<Instant>) {
-    let dial = Dial { shared, id, settled: false };
+    let dial = Dial {
+        shared,
+        id,
+        settled: false,
+    };
     if let Ok(runtime) = Handle::try_current() {
         runtime.spawn(run(dial, at));
     }
@@ -128,7 +132,10 @@ impl Owner for Member {
     }
 
     fn is_busy(&self) -> bool {
-        self.shared.core().entry_mut(self.connection).is_some_and(|entry| entry.in_flight > 0)
+        self.shared
+            .core()
+            .entry_mut(self.connection)
+            .is_some_and(|entry| entry.in_flight > 0)
     }
 }
 

@@ -174,7 +174,9 @@ impl Pool {
                 None
             }
         });
-        outcome.await.or_else(|refusal| shared.refusal(refusal).map_or(Ok(()), Err))
+        outcome
+            .await
+            .or_else(|refusal| shared.refusal(refusal).map_or(Ok(()), Err))
     }
 
     /// Closes the pool at once for new calls and waits up to `grace` for those in flight; what is left then is cut.
@@ -188,7 +190,9 @@ impl Pool {
             (core.in_flight() as u64, core.totals().cut)
         };
         shared.close(grace);
-        shared.until(|core| (core.entries().is_empty() && core.dials() == 0).then_some(())).await;
+        shared
+            .until(|core| (core.entries().is_empty() && core.dials() == 0).then_some(()))
+            .await;
         let cut = shared.core().totals().cut - cut_before;
         ShutdownReport {
             finished: in_flight.saturating_sub(cut),

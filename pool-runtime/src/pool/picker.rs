@@ -36,9 +36,7 @@ pub(crate) fn pick(
     let len = loads.len();
     let open = loads.enumerate().filter(|(_, load)| load.has_room);
     match strategy {
-        Strategy::LeastLoaded => open
-            .min_by_key(|(_, load)| load.in_flight)
-            .map(|(index, _)| index),
+        Strategy::LeastLoaded => open.min_by_key(|(_, load)| load.in_flight).map(|(index, _)| index),
         // `max_by_key` prefers the last of equals; the first is wanted, as above.
         Strategy::FillFirst => open
             .min_by_key(|(_, load)| u32::MAX - load.in_flight)
@@ -91,7 +89,10 @@ mod tests {
         let mut cursor = 0;
         let mut seen = Vec::new();
         for _ in 0..6 {
-            let loads = [Load { in_flight: 0, has_room: true }; 3];
+            let loads = [Load {
+                in_flight: 0,
+                has_room: true,
+            }; 3];
             seen.extend(pick(Strategy::RoundRobin, loads.into_iter(), &mut cursor));
         }
         assert_eq!(seen, [0, 1, 2, 0, 1, 2]);

@@ -44,7 +44,9 @@ pub(crate) fn dials_wanted(now: Situation) -> usize {
     // A connection past its lifetime makes room for its replacement: one over the maximum, until that one is up.
     let room = |limit: usize| (limit + now.retiring.min(1)).saturating_sub(now.serving);
     // Only calls that wait may go past the maximum.
-    let wanted = for_waiting.min(room(now.max + now.max_extra)).max(others.min(room(now.max)));
+    let wanted = for_waiting
+        .min(room(now.max + now.max_extra))
+        .max(others.min(room(now.max)));
     let wanted = if now.failing { wanted.min(1) } else { wanted };
     wanted.saturating_sub(now.dials)
 }
@@ -72,27 +74,195 @@ mod tests {
             ("nothing asked", CALM, 0),
             ("one waits", Situation { waiting: 1, ..CALM }, 1),
             ("eighty wait, ten each", Situation { waiting: 80, ..CALM }, 8),
-            ("the first has come up with ten", Situation { waiting: 70, serving: 1, ..CALM }, 7),
-            ("some are on their way", Situation { waiting: 70, serving: 1, dials: 5, ..CALM }, 2),
-            ("more on their way than needed", Situation { waiting: 5, dials: 3, ..CALM }, 0),
-            ("the maximum binds", Situation { waiting: 1000, serving: 4, ..CALM }, 6),
-            ("the maximum is reached", Situation { waiting: 1000, serving: 10, ..CALM }, 0),
-            ("the maximum was lowered", Situation { waiting: 1000, serving: 12, ..CALM }, 0),
-            ("failing", Situation { waiting: 80, failing: true, ..CALM }, 1),
-            ("failing, one in flight", Situation { waiting: 80, dials: 1, failing: true, ..CALM }, 0),
-            ("a floor", Situation { floor: 3, serving: 1, ..CALM }, 2),
-            ("a floor, failing", Situation { floor: 3, failing: true, ..CALM }, 1),
+            (
+                "the first has come up with ten",
+                Situation {
+                    waiting: 70,
+                    serving: 1,
+                    ..CALM
+                },
+                7,
+            ),
+            (
+                "some are on their way",
+                Situation {
+                    waiting: 70,
+                    serving: 1,
+                    dials: 5,
+                    ..CALM
+                },
+                2,
+            ),
+            (
+                "more on their way than needed",
+                Situation {
+                    waiting: 5,
+                    dials: 3,
+                    ..CALM
+                },
+                0,
+            ),
+            (
+                "the maximum binds",
+                Situation {
+                    waiting: 1000,
+                    serving: 4,
+                    ..CALM
+                },
+                6,
+            ),
+            (
+                "the maximum is reached",
+                Situation {
+                    waiting: 1000,
+                    serving: 10,
+                    ..CALM
+                },
+                0,
+            ),
+            (
+                "the maximum was lowered",
+                Situation {
+                    waiting: 1000,
+                    serving: 12,
+                    ..CALM
+                },
+                0,
+            ),
+            (
+                "failing",
+                Situation {
+                    waiting: 80,
+                    failing: true,
+                    ..CALM
+                },
+                1,
+            ),
+            (
+                "failing, one in flight",
+                Situation {
+                    waiting: 80,
+                    dials: 1,
+                    failing: true,
+                    ..CALM
+                },
+                0,
+            ),
+            (
+                "a floor",
+                Situation {
+                    floor: 3,
+                    serving: 1,
+                    ..CALM
+                },
+                2,
+            ),
+            (
+                "a floor, failing",
+                Situation {
+                    floor: 3,
+                    failing: true,
+                    ..CALM
+                },
+                1,
+            ),
             ("lost in use", Situation { lost_in_use: 1, ..CALM }, 1),
-            ("limit zero, none up", Situation { waiting: 9, streams_each: 0, ..CALM }, 1),
-            ("limit zero, one up", Situation { waiting: 9, streams_each: 0, serving: 1, ..CALM }, 0),
-            ("one retires", Situation { retiring: 1, serving: 1, ..CALM }, 1),
-            ("one retires at the maximum", Situation { retiring: 1, serving: 10, ..CALM }, 1),
-            ("all retire at the maximum", Situation { retiring: 10, serving: 10, ..CALM }, 1),
-            ("the replacement is on its way", Situation { retiring: 2, serving: 10, dials: 1, ..CALM }, 0),
-            ("loose, at the maximum", Situation { waiting: 25, serving: 10, max_extra: 2, ..CALM }, 2),
-            ("loose, one extra open", Situation { waiting: 25, serving: 11, max_extra: 2, ..CALM }, 1),
-            ("loose, both extra open", Situation { waiting: 25, serving: 12, max_extra: 2, ..CALM }, 0),
-            ("loose, nobody waits", Situation { floor: 10, serving: 10, max_extra: 2, ..CALM }, 0),
+            (
+                "limit zero, none up",
+                Situation {
+                    waiting: 9,
+                    streams_each: 0,
+                    ..CALM
+                },
+                1,
+            ),
+            (
+                "limit zero, one up",
+                Situation {
+                    waiting: 9,
+                    streams_each: 0,
+                    serving: 1,
+                    ..CALM
+                },
+                0,
+            ),
+            (
+                "one retires",
+                Situation {
+                    retiring: 1,
+                    serving: 1,
+                    ..CALM
+                },
+                1,
+            ),
+            (
+                "one retires at the maximum",
+                Situation {
+                    retiring: 1,
+                    serving: 10,
+                    ..CALM
+                },
+                1,
+            ),
+            (
+                "all retire at the maximum",
+                Situation {
+                    retiring: 10,
+                    serving: 10,
+                    ..CALM
+                },
+                1,
+            ),
+            (
+                "the replacement is on its way",
+                Situation {
+                    retiring: 2,
+                    serving: 10,
+                    dials: 1,
+                    ..CALM
+                },
+                0,
+            ),
+            (
+                "loose, at the maximum",
+                Situation {
+                    waiting: 25,
+                    serving: 10,
+                    max_extra: 2,
+                    ..CALM
+                },
+                2,
+            ),
+            (
+                "loose, one extra open",
+                Situation {
+                    waiting: 25,
+                    serving: 11,
+                    max_extra: 2,
+                    ..CALM
+                },
+                1,
+            ),
+            (
+                "loose, both extra open",
+                Situation {
+                    waiting: 25,
+                    serving: 12,
+                    max_extra: 2,
+                    ..CALM
+                },
+                0,
+            ),
+            (
+                "loose, nobody waits",
+                Situation {
+                    floor: 10,
+                    serving: 10,
+                    max_extra: 2,
+                    ..CALM
+                },
+                0,
+            ),
         ];
         for (what, situation, expected) in rows {
             assert_eq!(dials_wanted(situation), expected, "{what}");

@@ -150,7 +150,11 @@ impl Shared {
         let id = self.step(|core, out| core.dialed(dial, payload, peer_limit, expires, now, out))?;
         self.changed.notify_waiters();
         tracing::debug!(endpoint = %self.endpoint, connection = id, peer_limit, ?took, "connection opened");
-        self.tell(|| Event::Opened { connection: id, took, peer_limit });
+        self.tell(|| Event::Opened {
+            connection: id,
+            took,
+            peer_limit,
+        });
         Some(id)
     }
 
@@ -190,7 +194,11 @@ impl Shared {
         });
         self.changed.notify_waiters();
         tracing::debug!(endpoint = %self.endpoint, connection, %reason, cut, "connection closed");
-        self.tell(|| Event::Closed { connection, reason, cut });
+        self.tell(|| Event::Closed {
+            connection,
+            reason,
+            cut,
+        });
     }
 
     /// Keepalive for the next connection: the interval doubles with every complaint (R16).
@@ -268,10 +276,7 @@ impl Shared {
     }
 
     /// One step of the core, and its effects.
-    pub(crate) fn step<R>(
-        self: &Arc<Self>,
-        step: impl FnOnce(&mut PoolCore, &mut Vec<Effect<Notifier>>) -> R,
-    ) -> R {
+    pub(crate) fn step<R>(self: &Arc<Self>, step: impl FnOnce(&mut PoolCore, &mut Vec<Effect<Notifier>>) -> R) -> R {
         let mut effects = Vec::new();
         let mut core = self.core();
         let result = step(&mut core, &mut effects);
@@ -296,7 +301,11 @@ impl Shared {
                         work.grants.push((waiter, slot));
                     }
                 }
-                Effect::Drain { connection, reason, cut_after } => {
+                Effect::Drain {
+                    connection,
+                    reason,
+                    cut_after,
+                } => {
                     if let Some(entry) = core.entry_mut(connection) {
                         // A handle that is dropped here is never the last to matter: the task keeps its own.
                         entry.payload.connection = None;
@@ -312,7 +321,10 @@ impl Shared {
     fn carry_out(self: &Arc<Self>, work: Work) {
         for (connection, link, order) in work.drains {
             link.control.drain(order);
-            self.tell(|| Event::Draining { connection, reason: order.reason });
+            self.tell(|| Event::Draining {
+                connection,
+                reason: order.reason,
+            });
         }
         for (notifier, slot) in work.grants {
             // A caller that is gone sends the slot back here, where its drop gives it to the next in line.

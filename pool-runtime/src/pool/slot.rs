@@ -23,11 +23,7 @@ pub(crate) struct Slot {
 
 impl Slot {
     pub(super) fn new(shared: Arc<Shared>, id: ConnectionId, connection: Arc<Connection>) -> Self {
-        Self {
-            shared,
-            connection,
-            id,
-        }
+        Self { shared, connection, id }
     }
 
     pub(crate) fn id(&self) -> ConnectionId {
@@ -87,7 +83,9 @@ impl Drop for Place<'_> {
     fn drop(&mut self) {
         if !self.served {
             self.shared.give_up(self.waiter);
-            self.shared.tell(|| Event::GaveUp { waited: self.since.elapsed() });
+            self.shared.tell(|| Event::GaveUp {
+                waited: self.since.elapsed(),
+            });
         }
     }
 }

@@ -155,20 +155,44 @@ impl fmt::Display for PoolState {
 
 impl fmt::Display for PoolStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { endpoint, state, connections, max_connections, dialing, in_flight, waiting, .. } = self;
-        let serving = connections.iter().filter(|c| c.state != ConnectionState::Draining).count();
+        let Self {
+            endpoint,
+            state,
+            connections,
+            max_connections,
+            dialing,
+            in_flight,
+            waiting,
+            ..
+        } = self;
+        let serving = connections
+            .iter()
+            .filter(|c| c.state != ConnectionState::Draining)
+            .count();
         writeln!(f, "pool {endpoint}: {state}")?;
         writeln!(
             f,
             "{serving} of {max_connections} connections, {dialing} dialing; {in_flight} calls in flight, {waiting} waiting"
         )?;
         if !connections.is_empty() {
-            writeln!(f, "  id  peer                   state     in flight  limit       calls       age      idle")?;
+            writeln!(
+                f,
+                "  id  peer                   state     in flight  limit       calls       age      idle"
+            )?;
         }
         for connection in connections {
             writeln!(f, "{connection}")?;
         }
-        let Self { opened, closed, failed_dials, checkouts, waited, refused, cut, .. } = self;
+        let Self {
+            opened,
+            closed,
+            failed_dials,
+            checkouts,
+            waited,
+            refused,
+            cut,
+            ..
+        } = self;
         write!(
             f,
             "so far: {checkouts} checkouts, {waited} waited, {refused} refused, {cut} cut; \
@@ -179,7 +203,13 @@ impl fmt::Display for PoolStats {
 
 impl fmt::Display for ConnectionStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, state, in_flight, total_uses, .. } = self;
+        let Self {
+            id,
+            state,
+            in_flight,
+            total_uses,
+            ..
+        } = self;
         let peer = self.peer.map_or_else(|| "-".to_owned(), |peer| peer.to_string());
         let limit = match self.limit {
             u32::MAX => "none".to_owned(),
@@ -187,7 +217,10 @@ impl fmt::Display for ConnectionStats {
         };
         let age = short(self.age);
         let idle = self.idle.map_or_else(|| "-".to_owned(), short);
-        write!(f, "{id:>4}  {peer:<21}  {state:<8}  {in_flight:>9}  {limit:>5}  {total_uses:>10}  {age:>8}  {idle:>8}")
+        write!(
+            f,
+            "{id:>4}  {peer:<21}  {state:<8}  {in_flight:>9}  {limit:>5}  {total_uses:>10}  {age:>8}  {idle:>8}"
+        )
     }
 }
 

@@ -58,19 +58,14 @@ impl<W> Waiters<W> {
     }
 
     /// Takes every caller that `gives_up`, in order.
-    pub(crate) fn drain_where(
-        &mut self,
-        mut gives_up: impl FnMut(&Waiter<W>) -> bool,
-    ) -> Vec<Waiter<W>> {
+    pub(crate) fn drain_where(&mut self, mut gives_up: impl FnMut(&Waiter<W>) -> bool) -> Vec<Waiter<W>> {
         let gone: Vec<WaiterId> = self
             .queue
             .iter()
             .filter(|(_, waiter)| gives_up(waiter))
             .map(|(&id, _)| id)
             .collect();
-        gone.into_iter()
-            .filter_map(|id| self.queue.remove(&id))
-            .collect()
+        gone.into_iter().filter_map(|id| self.queue.remove(&id)).collect()
     }
 }
 

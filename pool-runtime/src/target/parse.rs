@@ -93,9 +93,7 @@ fn host_and_port(authority: &str) -> Parsed<(&str, Option<u16>)> {
     }
     let (host, port) = match authority.split_once(':') {
         Some((_, port)) if port.contains(':') => {
-            return Err(
-                "it has more than one `:` (an IPv6 address needs brackets, as in [::1])".into(),
-            );
+            return Err("it has more than one `:` (an IPv6 address needs brackets, as in [::1])".into());
         }
         Some((host, port)) => (host, Some(self::port(port)?)),
         None => (authority, None),

@@ -1,8 +1,7 @@
 use super::*;
 
 fn parse(text: &str) -> Target {
-    text.parse()
-        .unwrap_or_else(|problem| panic!("{text}: {problem}"))
+    text.parse().unwrap_or_else(|problem| panic!("{text}: {problem}"))
 }
 
 #[test]
@@ -115,11 +114,7 @@ fn tcp_targets_give_scheme_authority_host_and_port() {
 #[test]
 fn unix_targets_give_a_path() {
     let rows = [
-        (
-            "unix:/run/greeter.sock",
-            "/run/greeter.sock",
-            "unix:/run/greeter.sock",
-        ),
+        ("unix:/run/greeter.sock", "/run/greeter.sock", "unix:/run/greeter.sock"),
         (
             "unix:///run/greeter.sock",
             "/run/greeter.sock",
@@ -156,25 +151,16 @@ fn what_is_no_target_is_refused_with_the_reason() {
         ("http://", "its host is empty"),
         ("http://:50051", "its host is empty"),
         ("http://localhost:", "its port is missing"),
-        (
-            "http://localhost:0",
-            "its port `0` is not a number from 1 to 65535",
-        ),
+        ("http://localhost:0", "its port `0` is not a number from 1 to 65535"),
         ("http://localhost:65536", "its port `65536` is not"),
         ("http://localhost:+80", "its port `+80` is not"),
         ("http://localhost:http", "its port `http` is not"),
         ("http://::1:50051", "an IPv6 address needs brackets"),
         ("http://[::1", "is not closed"),
         ("http://[::1]50051", "something other than a port"),
-        (
-            "http://[localhost]:50051",
-            "`localhost` is not an IPv6 address",
-        ),
+        ("http://[localhost]:50051", "`localhost` is not an IPv6 address"),
         ("http://localhost:50051/v1", "a path, a query or a fragment"),
-        (
-            "http://localhost:50051?a=b",
-            "a path, a query or a fragment",
-        ),
+        ("http://localhost:50051?a=b", "a path, a query or a fragment"),
         ("http://localhost:50051#a", "a path, a query or a fragment"),
         ("http://user:secret@localhost:50051", "credentials"),
         ("http://user@localhost", "credentials"),
@@ -191,10 +177,7 @@ fn what_is_no_target_is_refused_with_the_reason() {
     for (text, reason) in rows {
         let problem = text.parse::<Target>().expect_err(text).to_string();
         assert!(problem.contains(reason), "{text}: {problem}");
-        assert!(
-            problem.contains("a target looks like http://host:port"),
-            "{problem}"
-        );
+        assert!(problem.contains("a target looks like http://host:port"), "{problem}");
     }
     let long = format!("http://{}", "a".repeat(254));
     assert!(long.parse::<Target>().is_err());
@@ -212,10 +195,7 @@ fn an_error_shows_no_secret() {
     ];
     for text in rows {
         let problem = text.parse::<Target>().unwrap_err();
-        assert!(
-            !format!("{problem} {problem:?}").contains("sec"),
-            "{problem:?}"
-        );
+        assert!(!format!("{problem} {problem:?}").contains("sec"), "{problem:?}");
         assert!(problem.to_string().contains("localhost"), "{problem}");
     }
 }

@@ -77,10 +77,7 @@ async fn the_options_reach_the_socket() {
     assert!(socket.keepalive().unwrap());
     #[cfg(target_os = "linux")]
     {
-        assert_eq!(
-            socket.tcp_keepalive_time().unwrap(),
-            Duration::from_secs(45)
-        );
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(45));
         assert_eq!(socket.tcp_user_timeout().unwrap(), options.user_timeout);
     }
 
@@ -104,9 +101,7 @@ async fn a_refused_port_is_an_error_of_connecting_with_the_address() {
 #[tokio::test]
 async fn a_name_without_address_is_an_error_of_resolving() {
     // No look-up answers for a label that is longer than the 63 bytes that the DNS allows.
-    let error = dial(&format!("http://{}", "a".repeat(64)))
-        .await
-        .unwrap_err();
+    let error = dial(&format!("http://{}", "a".repeat(64))).await.unwrap_err();
     assert_eq!(error.phase(), Phase::Resolve);
     assert!(error.source().is_some());
 }
@@ -188,10 +183,7 @@ async fn a_closure_is_a_connector() {
     };
     let dialer = dialer("http://greeter.example:50051", options);
     let transport = dialer.dial(&Progress::default()).await.unwrap();
-    assert_eq!(
-        (transport.peer_addr(), transport.local_addr()),
-        (None, None)
-    );
+    assert_eq!((transport.peer_addr(), transport.local_addr()), (None, None));
     exchange(transport, theirs).await;
 
     let error = dialer.dial(&Progress::default()).await.unwrap_err();

@@ -27,10 +27,7 @@ pub(crate) struct TlsClient {
 
 impl TlsClient {
     /// The client for an `https` target, and `None` for the others.
-    pub(crate) fn for_target(
-        target: &Target,
-        config: Option<TlsConfig>,
-    ) -> Result<Option<Self>, InvalidDial> {
+    pub(crate) fn for_target(target: &Target, config: Option<TlsConfig>) -> Result<Option<Self>, InvalidDial> {
         match (target.is_https(), config) {
             (true, config) => Self::new(target, config.unwrap_or_default()).map(Some),
             (false, None) => Ok(None),
@@ -135,9 +132,7 @@ fn from_settings(config: &TlsConfig) -> Result<ClientConfig, InvalidDial> {
     })?;
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| {
-            InvalidDial::new("tls", "the provider supports no version of TLS").because(error)
-        })?
+        .map_err(|error| InvalidDial::new("tls", "the provider supports no version of TLS").because(error))?
         .with_root_certificates(roots(config)?);
     let mut client = match &config.identity {
         None => builder.with_no_client_auth(),
@@ -172,8 +167,7 @@ pub(super) fn roots(config: &TlsConfig) -> Result<RootCertStore, InvalidDial> {
     for pem in &config.ca_certificates {
         add_authority(&mut roots, pem)?;
     }
-    let none_named =
-        config.ca_certificates.is_empty() && !config.native_roots && !config.webpki_roots;
+    let none_named = config.ca_certificates.is_empty() && !config.native_roots && !config.webpki_roots;
     #[cfg(feature = "tls-native-roots")]
     if config.native_roots || none_named {
         add_native(&mut roots);
@@ -185,10 +179,7 @@ pub(super) fn roots(config: &TlsConfig) -> Result<RootCertStore, InvalidDial> {
     if !roots.is_empty() {
         return Ok(roots);
     }
-    let enabled = cfg!(any(
-        feature = "tls-native-roots",
-        feature = "tls-webpki-roots"
-    ));
+    let enabled = cfg!(any(feature = "tls-native-roots", feature = "tls-webpki-roots"));
     Err(InvalidDial::new(
         "tls",
         match enabled && (none_named || config.native_roots || config.webpki_roots) {
@@ -204,9 +195,9 @@ pub(super) fn roots(config: &TlsConfig) -> Result<RootCertStore, InvalidDial> {
 fn add_authority(roots: &mut RootCertStore, pem: &[u8]) -> Result<(), InvalidDial> {
     let field = "tls.ca_certificate";
     for certificate in certificates(field, pem)? {
-        roots.add(certificate).map_err(|error| {
-            InvalidDial::new(field, "it is not the certificate of an authority").because(error)
-        })?;
+        roots
+            .add(certificate)
+            .map_err(|error| InvalidDial::new(field, "it is not the certificate of an authority").because(error))?;
     }
     Ok(())
 }
@@ -227,9 +218,7 @@ impl Identity {
         // The error is described in our words only: nothing of a key may end up in a log.
         let key = PrivateKeyDer::from_pem_slice(&self.key).map_err(|error| {
             identity_problem(match error {
-                pem::Error::NoItemsFound => {
-                    "its key holds no private key (PKCS#8, PKCS#1 or SEC1, not encrypted)"
-                }
+                pem::Error::NoItemsFound => "its key holds no private key (PKCS#8, PKCS#1 or SEC1, not encrypted)",
                 _ => "its key is not well-formed PEM",
             })
         })?;
@@ -241,20 +230,12 @@ fn identity_problem(problem: &str) -> InvalidDial {
     InvalidDial::new("tls.identity", problem)
 }
 
-fn certificates(
-    field: &'static str,
-    pem: &[u8],
-) -> Result<Vec<CertificateDer<'static>>, InvalidDial> {
+fn certificates(field: &'static str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, InvalidDial> {
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<_, _>>()
-        .map_err(|error| {
-            InvalidDial::new(field, "its certificates are not well-formed PEM").because(error)
-        })?;
+        .map_err(|error| InvalidDial::new(field, "its certificates are not well-formed PEM").because(error))?;
     match certificates.is_empty() {
-        true => Err(InvalidDial::new(
-            field,
-            "it holds no certificate in PEM form",
-        )),
+        true => Err(InvalidDial::new(field, "it holds no certificate in PEM form")),
         false => Ok(certificates),
     }
 }

@@ -96,8 +96,7 @@ fn server_config(authority: &Authority, name: &str, offer: Offer<'_>) -> Arc<Ser
         Some(clients) => {
             let mut roots = RootCertStore::empty();
             roots.add(clients.0.der().clone()).unwrap();
-            let verifier =
-                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
             builder.with_client_cert_verifier(verifier.unwrap())
         }
     };
@@ -105,11 +104,7 @@ fn server_config(authority: &Authority, name: &str, offer: Offer<'_>) -> Arc<Ser
     let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
     let mut config = builder.with_single_cert(vec![certificate], key).unwrap();
-    config.alpn_protocols = offer
-        .alpn
-        .iter()
-        .map(|name| name.as_bytes().to_vec())
-        .collect();
+    config.alpn_protocols = offer.alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
     Arc::new(config)
 }
 
@@ -128,9 +123,7 @@ async fn dial(target: &Target, tls: TlsConfig) -> Result<Transport, ConnectError
 
 /// Trust in `authority`, and the name that the servers have: they are dialled by address.
 fn trusting(authority: &Authority) -> TlsConfig {
-    TlsConfig::new()
-        .ca_certificate(authority.pem())
-        .domain_name(NAME)
+    TlsConfig::new().ca_certificate(authority.pem()).domain_name(NAME)
 }
 
 /// The text of the error and of everything below it.
@@ -159,10 +152,7 @@ async fn a_server_of_the_own_authority_is_accepted() {
     let authority = Authority::new();
     let server = serve(&authority, NAME, H2).await;
     let mut transport = dial(&server.target, trusting(&authority)).await.unwrap();
-    assert_eq!(
-        transport.peer_addr().map(|peer| peer.port()),
-        server.target.port()
-    );
+    assert_eq!(transport.peer_addr().map(|peer| peer.port()), server.target.port());
     assert_eq!(transport.read_u8().await.unwrap(), 0);
     server.outcome.await.unwrap().unwrap();
 }
@@ -215,9 +205,7 @@ async fn several_authorities_are_all_trusted() {
         let server = serve(authority, NAME, H2).await;
         let together = TlsConfig::new().ca_certificate(format!("{}{}", one.pem(), two.pem()));
         let apart = TlsConfig::new().ca_certificates([one.pem(), two.pem()]);
-        dial(&server.target, together.domain_name(NAME))
-            .await
-            .unwrap();
+        dial(&server.target, together.domain_name(NAME)).await.unwrap();
         let server = serve(authority, NAME, H2).await;
         dial(&server.target, apart.domain_name(NAME)).await.unwrap();
     }
@@ -279,10 +267,7 @@ async fn a_server_without_tls_is_told_from_one_with_bad_tls() {
     let target = format!("https://{}", listener.local_addr().unwrap());
     let plain = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
-        stream
-            .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-            .await
-            .unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
         // Held open until the client has read the answer.
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest).await;
@@ -331,10 +316,7 @@ async fn a_configuration_of_rustls_takes_the_place_of_the_settings() {
 
     let (certificate, key) = authority.certify(NAME);
     for (setting, both) in [
-        (
-            "ca_certificate",
-            tls.clone().ca_certificate(authority.pem()),
-        ),
+        ("ca_certificate", tls.clone().ca_certificate(authority.pem())),
         ("identity", tls.clone().identity(certificate, key)),
         ("use_key_log", tls.clone().use_key_log()),
     ] {
@@ -388,16 +370,8 @@ fn what_cannot_work_is_refused_with_the_field_at_fault() {
             "tls.identity",
             "key is not well-formed",
         ),
-        (
-            trust().identity(certificate, other_key),
-            "tls.identity",
-            "do not fit",
-        ),
-        (
-            trust().domain_name("no name"),
-            "tls.domain_name",
-            "`no name`",
-        ),
+        (trust().identity(certificate, other_key), "tls.identity", "do not fit"),
+        (trust().domain_name("no name"), "tls.domain_name", "`no name`"),
     ];
     let target: Target = "https://greeter.example".parse().unwrap();
     for (tls, field, part) in rows {

@@ -1,9 +1,92 @@
-//! `#[pooled_client]`.
+//! `#[pooled_client]`: typed methods over a pool of gRPC connections.
+//!
+//! Use it through `pool_runtime`, which re-exports the attribute and has what the generated code calls.
+//!
+//! # Two stages
+//!
+//! An attribute sees its arguments and its item. The RPCs stand elsewhere: in a `macro_rules!` that
+//! pool-build has put beside the tonic client. So the work is done in two steps, with the compiler
+//! resolving the path in between:
+//!
+//! ```text
+//! #[pooled_client(helloworld::greeter_client::GreeterClient, deadline = "2s")]
+//! pub struct Greeter;
+//!         |  stage 1, `pooled_client`: the struct, its constructors and settings, and a call to
+//!         v
+//! helloworld::greeter_client::compile_this_proto_with_pool_build! { .. }
+//!         |  the client's description: adds the list of RPCs
+//!         v
+//! ::pool_runtime::__private::__pooled_client_rpcs! { { list } { arguments } Greeter }
+//!            stage 2: one method per RPC
+//! ```
+//!
+//! Each stage runs [`parse`] or [`args`] -> [`ir`] -> [`check`] -> [`expand`], collecting its errors on
+//! the way ([`errors`]), and emits all that can still be emitted beside them ([`fallback`]), so that one
+//! mistake is one error. Nothing here touches a file.
+
+mod args;
+mod check;
+mod duration;
+mod errors;
+mod expand;
+mod fallback;
+mod ir;
+mod parse;
 
 use proc_macro::TokenStream;
 
-/// Wraps a tonic client.
+/// Turns a unit struct into a client of a gRPC service whose calls go through a pool of connections.
+///
+/// ```text
+/// #[pooled_client(helloworld::greeter_client::GreeterClient, deadline = "2s")]
+/// pub struct Greeter;
+///
+/// let greeter = Greeter::connect("http://127.0.0.1:50051").await?;
+/// let reply = greeter.say_hello(HelloRequest { name: "tonic".into() }).await?;
+/// ```
+///
+/// # What the struct gets
+///
+/// - `Clone` and `Debug` (unless the struct derives them itself, below the attribute), `Send` and `Sync`
+/// - `new(pool)`, `connect(target).await`, `connect_lazy(target)`, `pool()`
+/// - `with_deadline`, `with_interceptor`, `send_compressed`, `accept_compressed`,
+///   `max_decoding_message_size`, `max_encoding_message_size`
+/// - one `async fn` per RPC that takes `&self` and has tonic's own request and response types, with the
+///   comment and the deprecation of the .proto. An RPC whose name is one of those above, or `clone`,
+///   gets an underscore at the end: `new_`.
+///
+/// # Arguments
+///
+/// First the path of the client that pool-build generated, written through the client's own module:
+/// the description of the service stands there, beside the client. Then, in any order:
+///
+/// | | |
+/// |---|---|
+/// | `deadline = "2s"` | at most this long for each call, from the moment the method is called to the last byte of the response. `"none"` switches the pool's default off. |
+/// | `wait_for_ready` | calls wait while the server can't be reached, instead of failing at once |
+/// | `crate = "path"` | where `pool_runtime` is, if it has another name |
+/// | `some_rpc(..)` | options of one RPC, named by its method |
+///
+/// An RPC takes `deadline` and `wait_for_ready` as well, and `idempotent`: processing the request twice
+/// is as good as once, so that a call that failed may be sent again. (`idempotency_level` in the .proto
+/// says the same for all users of the service.) `wait_for_ready = false` and `idempotent = false` undo
+/// what the client or the .proto says.
+///
+/// Of several deadlines the smallest wins. So an RPC's deadline that is longer than the client's is
+/// refused: it would never apply.
+///
+/// # Durations
+///
+/// Whole numbers with the units `h`, `m`, `s`, `ms` and `us`, the larger unit first: `"250ms"`, `"2s"`,
+/// `"1m30s"`. Zero is refused: no call could ever meet it.
 #[proc_macro_attribute]
-pub fn pooled_client(_args: TokenStream, item: TokenStream) -> TokenStream {
-    item
+pub fn pooled_client(args: TokenStream, item: TokenStream) -> TokenStream {
+    expand::client(args.into(), item.into()).into()
+}
+
+/// The second stage of [`macro@pooled_client`]; called by the description of a client.
+#[doc(hidden)]
+#[proc_macro]
+pub fn __pooled_client_rpcs(input: TokenStream) -> TokenStream {
+    expand::rpcs(input.into()).into()
 }

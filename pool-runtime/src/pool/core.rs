@@ -122,7 +122,7 @@ pub(crate) struct Core<P, W> {
     /// The numbers of connections that `ready(n)` callers wait for.
     floors: Vec<usize>,
     cursor: usize,
-    next_id: u64,
+    dials_made: u64,
     closed: bool,
     totals: Totals,
 }
@@ -139,7 +139,7 @@ impl<P, W> Core<P, W> {
             lost_in_use: 0,
             floors: Vec::new(),
             cursor: 0,
-            next_id: 1,
+            dials_made: 0,
             closed: false,
             totals: Totals::default(),
         }
@@ -249,7 +249,7 @@ impl<P, W> Core<P, W> {
         self.lost_in_use = self.lost_in_use.saturating_sub(1);
         self.last_limit = Some(peer_limit);
         self.totals.opened += 1;
-        let connection = self.new_id();
+        let connection = self.totals.opened;
         self.entries.push(Entry {
             id: connection,
             payload,
@@ -430,7 +430,8 @@ impl<P, W> Core<P, W> {
         }
         let at = self.failing.map(|failing| failing.retry_at).filter(|&at| at > now);
         for _ in 0..scale::dials_wanted(self.situation()) {
-            let id = self.new_id();
+            self.dials_made += 1;
+            let id = self.dials_made;
             self.dials.push(Dial {
                 id,
                 scheduled: at.is_some(),
@@ -503,12 +504,6 @@ impl<P, W> Core<P, W> {
     }
 
     // ----- parts -----
-
-    fn new_id(&mut self) -> u64 {
-        let id = self.next_id;
-        self.next_id += 1;
-        id
-    }
 
     fn index_of(&self, connection: ConnectionId) -> Option<usize> {
         self.find(|entry| entry.id == connection)

@@ -1,0 +1,260 @@
+//! The settings of a build.
+//!
+//! The settings people use most are methods here. All others belong to tonic-prost-build's and
+//! prost-build's builders, which [`Builder::tonic`] and [`Builder::prost`] hand out, so that nothing
+//! those two can do has to be wrapped to be reached.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use prost_build::Config;
+use prost_types::FileDescriptorSet;
+
+use crate::descriptor;
+use crate::error::Error;
+use crate::generator::Generator;
+
+/// Starts a build that differs from the defaults.
+///
+/// ```no_run
+/// # fn main() -> Result<(), pool_build::Error> {
+/// pool_build::configure()
+///     .build_server(false)
+///     .type_attribute(".", "#[derive(Eq)]")
+///     .prost(|config| config.bytes(["."]))
+///     .compile_protos(&["proto/helloworld.proto"], &["proto"])
+/// # }
+/// ```
+pub fn configure() -> Builder {
+    Builder {
+        tonic: tonic_prost_build::configure(),
+        prost: Config::new(),
+        out_dir: None,
+        descriptor_path: None,
+        protoc: false,
+        cross_crate: true,
+        // Outside a build script the lines would mean nothing.
+        rerun: std::env::var_os("CARGO").is_some(),
+    }
+}
+
+/// The settings of a build; made by [`configure`].
+#[derive(Debug)]
+#[must_use = "a builder does nothing until one of its compile methods is called"]
+pub struct Builder {
+    tonic: tonic_prost_build::Builder,
+    prost: Config,
+    out_dir: Option<PathBuf>,
+    descriptor_path: Option<PathBuf>,
+    protoc: bool,
+    cross_crate: bool,
+    rerun: bool,
+}
+
+impl Builder {
+    /// Whether tonic clients are generated. Default: yes; without them there is nothing to annotate.
+    pub fn build_client(self, enable: bool) -> Self {
+        self.tonic(|tonic| tonic.build_client(enable))
+    }
+
+    /// Whether tonic servers are generated too. Default: yes, as in tonic, so that a test can serve
+    /// what it calls.
+    pub fn build_server(self, enable: bool) -> Self {
+        self.tonic(|tonic| tonic.build_server(enable))
+    }
+
+    /// Where the Rust files go. Default: cargo's `OUT_DIR`, where `tonic::include_proto!` looks.
+    pub fn out_dir(mut self, dir: impl AsRef<Path>) -> Self {
+        self.out_dir = Some(dir.as_ref().to_owned());
+        self
+    }
+
+    /// Writes a file that includes all others in a module tree like that of the packages. Default: none.
+    pub fn include_file(self, path: impl AsRef<Path>) -> Self {
+        self.tonic(|tonic| tonic.include_file(path))
+    }
+
+    /// Takes what is in the proto package or type `proto_path` from the Rust module or type
+    /// `rust_path` instead of generating it.
+    pub fn extern_path(self, proto_path: impl AsRef<str>, rust_path: impl AsRef<str>) -> Self {
+        self.tonic(|tonic| tonic.extern_path(proto_path, rust_path))
+    }
+
+    /// Adds an attribute to the messages, enums and oneofs that match `path`; `"."` matches all.
+    pub fn type_attribute(self, path: impl AsRef<str>, attribute: impl AsRef<str>) -> Self {
+        self.tonic(|tonic| tonic.type_attribute(path, attribute))
+    }
+
+    /// Adds an attribute to the fields that match `path`.
+    pub fn field_attribute(self, path: impl AsRef<str>, attribute: impl AsRef<str>) -> Self {
+        self.tonic(|tonic| tonic.field_attribute(path, attribute))
+    }
+
+    /// Whether Rust types are generated for `google.protobuf` as well. Default: no; they come from
+    /// prost-types, and `Empty` and the wrappers are `()`, `bool`, `String` and the like.
+    pub fn compile_well_known_types(self, enable: bool) -> Self {
+        self.tonic(|tonic| tonic.compile_well_known_types(enable))
+    }
+
+    /// The codec of all clients and servers. Default: `tonic_prost::ProstCodec`. The type must be `pub`.
+    pub fn codec_path(self, path: impl AsRef<str>) -> Self {
+        self.tonic(|tonic| tonic.codec_path(path))
+    }
+
+    /// Writes the encoded descriptors to `path` as well, for reflection for example. Default: no.
+    pub fn file_descriptor_set_path(mut self, path: impl AsRef<Path>) -> Self {
+        self.descriptor_path = Some(path.as_ref().to_owned());
+        self
+    }
+
+    /// Whether cargo is told to run the build script again when one of the files or of those it imports
+    /// changes. Default: yes under cargo.
+    pub fn emit_rerun_if_changed(mut self, enable: bool) -> Self {
+        self.rerun = enable;
+        self
+    }
+
+    /// Whether other crates can annotate the clients. Default: yes.
+    ///
+    /// Without it a generated file may be included several times in one crate; see the
+    /// [crate's documentation](crate#including-the-output).
+    pub fn cross_crate(mut self, enable: bool) -> Self {
+        self.cross_crate = enable;
+        self
+    }
+
+    /// Compiles with a real `protoc` instead of protox: the one that `PROTOC` names, or the one in
+    /// `PATH`. Worth it for syntax that protox does not know yet, such as editions.
+    pub fn protoc(mut self) -> Self {
+        self.protoc = true;
+        self
+    }
+
+    /// Changes any setting of tonic-prost-build.
+    ///
+    /// ```no_run
+    /// # let builder =
+    /// pool_build::configure().tonic(|tonic| tonic.generate_default_stubs(true))
+    /// # ;
+    /// ```
+    ///
+    /// For the output directory and the descriptor set use the methods of this builder: they hold with
+    /// protox too.
+    pub fn tonic(mut self, change: impl FnOnce(tonic_prost_build::Builder) -> tonic_prost_build::Builder) -> Self {
+        self.tonic = change(self.tonic);
+        self
+    }
+
+    /// Changes any setting of prost-build, except for the service generator, which is this crate's.
+    ///
+    /// ```no_run
+    /// # let builder =
+    /// pool_build::configure().prost(|config| config.bytes(["."]).btree_map(["."]))
+    /// # ;
+    /// ```
+    pub fn prost(mut self, change: impl FnOnce(&mut Config) -> &mut Config) -> Self {
+        change(&mut self.prost);
+        self
+    }
+
+    /// Compiles `protos`, looking for what they import in `includes`.
+    ///
+    /// # Errors
+    ///
+    /// When a file can't be read or is not valid; the error names file, line and column of every
+    /// mistake that was found.
+    pub fn compile_protos<P, I>(self, protos: &[P], includes: &[I]) -> Result<(), Error>
+    where
+        P: AsRef<Path>,
+        I: AsRef<Path>,
+    {
+        let protos: Vec<PathBuf> = protos.iter().map(|p| p.as_ref().to_owned()).collect();
+        let includes: Vec<PathBuf> = includes.iter().map(|i| i.as_ref().to_owned()).collect();
+        if self.protoc {
+            return self.compile_with_protoc(&protos, &includes);
+        }
+        let compiled = descriptor::compile(&protos, &includes)?;
+        self.watch(&compiled.files);
+        self.write_descriptors(&compiled.encoded)?;
+        self.generate(|tonic, config| tonic.compile_fds_with_config(compiled.descriptors, config))
+    }
+
+    /// Generates from descriptors that something else has compiled.
+    ///
+    /// # Errors
+    ///
+    /// When the descriptors contradict themselves or the files can't be written.
+    pub fn compile_fds(self, descriptors: FileDescriptorSet) -> Result<(), Error> {
+        self.write_descriptors(&descriptor::encode(&descriptors))?;
+        self.generate(|tonic, config| tonic.compile_fds_with_config(descriptors, config))
+    }
+
+    fn compile_with_protoc(mut self, protos: &[PathBuf], includes: &[PathBuf]) -> Result<(), Error> {
+        // protoc's own list of what it read is the descriptor set, so there always is one.
+        let set = match self.descriptor_path.clone() {
+            Some(path) => path,
+            None => self.target_dir()?.join("pool_build_descriptors.bin"),
+        };
+        self.prost.file_descriptor_set_path(&set);
+        let rerun = self.rerun;
+        let includes: Vec<&Path> = includes.iter().map(PathBuf::as_path).collect();
+        let protos: Vec<&Path> = protos.iter().map(PathBuf::as_path).collect();
+        self.generate(|tonic, config| tonic.compile_with_config(config, &protos, &includes))?;
+        let encoded = fs::read(&set).map_err(|cause| Error::io(format!("{}: can't be read", set.display()), cause))?;
+        let includes: Vec<PathBuf> = includes.into_iter().map(Path::to_owned).collect();
+        if rerun {
+            println!("cargo:rerun-if-env-changed=PROTOC");
+            rerun_if_changed(&descriptor::files(&encoded, &includes));
+        }
+        Ok(())
+    }
+
+    /// Runs tonic-prost-build with this crate's service generator around its own.
+    fn generate(
+        mut self,
+        run: impl FnOnce(tonic_prost_build::Builder, Config) -> std::io::Result<()>,
+    ) -> Result<(), Error> {
+        let out_dir = self.target_dir()?;
+        let (generator, mistakes) = Generator::new(&self.tonic, self.cross_crate);
+        self.prost.service_generator(Box::new(generator));
+        // What a macro or a generator wrote is not the user's to tidy up.
+        self.prost.type_attribute(".", "#[allow(clippy::all)]");
+        // The builder would put its bare generator in the place of ours if it were to build anything.
+        let tonic = self.tonic.out_dir(out_dir).build_client(false).build_server(false);
+        run(tonic, self.prost).map_err(|cause| Error::io("the .proto files were not compiled", cause))?;
+        let mistakes = mistakes.take();
+        if mistakes.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::new(mistakes))
+        }
+    }
+
+    fn target_dir(&self) -> Result<PathBuf, Error> {
+        let from_cargo = || std::env::var_os("OUT_DIR").map(PathBuf::from);
+        self.out_dir
+            .clone()
+            .or_else(from_cargo)
+            .ok_or_else(|| Error::new(["OUT_DIR is not set: call this in a build script, or set out_dir".to_owned()]))
+    }
+
+    fn write_descriptors(&self, encoded: &[u8]) -> Result<(), Error> {
+        match &self.descriptor_path {
+            Some(path) => fs::write(path, encoded)
+                .map_err(|cause| Error::io(format!("{}: can't be written", path.display()), cause)),
+            None => Ok(()),
+        }
+    }
+
+    fn watch(&self, files: &[PathBuf]) {
+        if self.rerun {
+            rerun_if_changed(files);
+        }
+    }
+}
+
+fn rerun_if_changed(files: &[PathBuf]) {
+    for file in files {
+        println!("cargo:rerun-if-changed={}", file.display());
+    }
+}

@@ -1,0 +1,136 @@
+//! The error of a build: one entry per mistake, printed so that a person can act on it.
+//!
+//! `fn main() -> Result<(), Box<dyn Error>>` prints an error with `Debug`. So `Debug` is the same as
+//! `Display` here: a line `file:line:column: message` per mistake, which editors and terminals make
+//! clickable, instead of a nest of structs.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use miette::{Diagnostic, LabeledSpan, SourceCode};
+
+/// Why `.proto` files could not be compiled.
+pub struct Error {
+    mistakes: Vec<String>,
+    cause: Option<io::Error>,
+}
+
+impl Error {
+    /// An error that consists of `mistakes`; the same mistake is told once, however often it was met.
+    pub(crate) fn new(mistakes: impl IntoIterator<Item = String>) -> Self {
+        let mut unique = Vec::new();
+        for mistake in mistakes {
+            if !unique.contains(&mistake) {
+                unique.push(mistake);
+            }
+        }
+        Self {
+            mistakes: unique,
+            cause: None,
+        }
+    }
+
+    /// An error of the operating system, or of prost-build, which reports through the same type.
+    pub(crate) fn io(what: impl fmt::Display, cause: io::Error) -> Self {
+        Self {
+            mistakes: vec![what.to_string()],
+            cause: Some(cause),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.mistakes.join("\n"))
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The line starts with "Error: " already, and a path is only clickable at the start of one.
+        if self.mistakes.len() > 1 {
+            write!(f, "{} mistakes in .proto files\n{self}", self.mistakes.len())?;
+        } else {
+            write!(f, "{self}")?;
+        }
+        // `Debug` is all that a build script prints, so the cause has to be in it.
+        if let Some(cause) = &self.cause {
+            write!(f, ": {cause}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        let cause = self.cause.as_ref()?;
+        Some(cause)
+    }
+}
+
+/// The mistakes that protox found, each as `path:line:column: message`.
+pub(crate) fn mistakes(error: &protox::Error, includes: &[PathBuf]) -> Vec<String> {
+    let file = error.file().map(|name| locate(name, includes));
+    let related = error.related().into_iter().flatten();
+    std::iter::once(error as &dyn Diagnostic)
+        .chain(related)
+        .map(|mistake| {
+            let source = mistake.source_code().or_else(|| error.source_code());
+            describe(mistake, source, file.as_deref())
+        })
+        .collect()
+}
+
+/// The path under which the user knows the file that protox calls `name`.
+pub(crate) fn locate(name: &str, includes: &[PathBuf]) -> PathBuf {
+    includes
+        .iter()
+        .map(|include| include.join(name))
+        .find(|path| path.exists())
+        .unwrap_or_else(|| PathBuf::from(name))
+}
+
+/// One mistake: where it is, what it is, and what else belongs to it.
+fn describe(mistake: &dyn Diagnostic, source: Option<&dyn SourceCode>, file: Option<&Path>) -> String {
+    let mut labels: Vec<LabeledSpan> = mistake.labels().into_iter().flatten().collect();
+    // Where there are two places, as with a name defined twice, the later one is taken as the one at
+    // fault and the other is told in a note.
+    labels.sort_by_key(LabeledSpan::offset);
+    let place = labels.pop();
+    let message = with_cause(mistake);
+    let at = place.and_then(|label| position(&label, source));
+    let mut text = match (file, at) {
+        (Some(file), Some((line, column))) => {
+            format!("{}:{line}:{column}: {message}", file.display())
+        }
+        (Some(file), None) => format!("{}: {message}", file.display()),
+        (None, _) => message,
+    };
+    for label in labels {
+        if let (Some((line, column)), Some(note)) = (position(&label, source), label.label()) {
+            text.push_str(&format!("\n  note: {note}, at {line}:{column}"));
+        }
+    }
+    if let Some(help) = mistake.help() {
+        text.push_str(&format!("\n  help: {help}"));
+    }
+    text
+}
+
+/// The message with the messages of what caused it, as an I/O error is told by its cause alone.
+fn with_cause(mistake: &dyn Diagnostic) -> String {
+    let mut text = mistake.to_string();
+    let mut cause = mistake.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
+
+/// Line and column of a label, both counted from one.
+fn position(label: &LabeledSpan, source: Option<&dyn SourceCode>) -> Option<(usize, usize)> {
+    let contents = source?.read_span(label.inner(), 0, 0).ok()?;
+    Some((contents.line() + 1, contents.column() + 1))
+}

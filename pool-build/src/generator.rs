@@ -1,0 +1,128 @@
+//! tonic-prost-build's service generator, with a description of the service added to each client.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use prost_build::{Service, ServiceGenerator};
+
+use crate::{emit, service};
+
+/// What an RPC of tonic's client must not be called: tonic gives these names to its own functions.
+const TAKEN: &[&str] = &[
+    "new",
+    "connect",
+    "with_origin",
+    "with_interceptor",
+    "send_compressed",
+    "accept_compressed",
+    "max_decoding_message_size",
+    "max_encoding_message_size",
+];
+
+/// The Rust types that the well-known types become and that are not paths.
+const NOT_PATHS: &[&str] = &["()", "bool", "i32", "i64", "u32", "u64", "f32", "f64"];
+
+/// The mistakes found so far. prost-build's trait gives a generator no way to fail.
+pub(crate) type Mistakes = Rc<RefCell<Vec<String>>>;
+
+/// Generates what tonic-prost-build generates, and the descriptions.
+pub(crate) struct Generator {
+    // Two generators, because names that clash are changed for the client alone: a server's trait has
+    // no functions of its own.
+    client: Box<dyn ServiceGenerator>,
+    server: Box<dyn ServiceGenerator>,
+    cross_crate: bool,
+    mistakes: Mistakes,
+}
+
+impl Generator {
+    pub(crate) fn new(tonic: &tonic_prost_build::Builder, cross_crate: bool) -> (Self, Mistakes) {
+        let mistakes = Mistakes::default();
+        let generator = Self {
+            client: tonic.clone().build_server(false).service_generator(),
+            server: tonic.clone().build_client(false).service_generator(),
+            cross_crate,
+            mistakes: Rc::clone(&mistakes),
+        };
+        (generator, mistakes)
+    }
+
+    /// The client, as tonic writes it, with its description.
+    fn client(&mut self, service: &Service) -> Result<String, String> {
+        let mut source = String::new();
+        self.client.generate(without_clashes(service), &mut source);
+        if source.is_empty() {
+            return Ok(source);
+        }
+        let mut file =
+            syn::parse_file(&source).map_err(|error| format!("the client of {}: {error}", full_name(service)))?;
+        let description = service::describe(service, &without_clashes(service), &mut file)?;
+        emit::describe(&mut file, &description, self.cross_crate)?;
+        Ok(prettyplease::unparse(&file))
+    }
+}
+
+impl ServiceGenerator for Generator {
+    fn generate(&mut self, service: Service, buf: &mut String) {
+        if let Some(mistake) = same_names(&service) {
+            self.mistakes.borrow_mut().push(mistake);
+            return;
+        }
+        // tonic-prost-build must take `bool` and the numbers for types, not for names in a module.
+        // compile_fds has no setting for it, and without it those wrappers never compile.
+        tonic_prost_build::NON_PATH_TYPE_ALLOWLIST.set(NOT_PATHS);
+        match self.client(&service) {
+            Ok(source) => buf.push_str(&source),
+            Err(mistake) => self.mistakes.borrow_mut().push(mistake),
+        }
+        self.server.generate(service, buf);
+    }
+
+    fn finalize(&mut self, buf: &mut String) {
+        self.client.finalize(buf);
+        self.server.finalize(buf);
+    }
+
+    fn finalize_package(&mut self, package: &str, buf: &mut String) {
+        self.client.finalize_package(package, buf);
+        self.server.finalize_package(package, buf);
+    }
+}
+
+/// `package.Service`, as it stands in the path of a call.
+pub(crate) fn full_name(service: &Service) -> String {
+    if service.package.is_empty() {
+        service.proto_name.clone()
+    } else {
+        format!("{}.{}", service.package, service.proto_name)
+    }
+}
+
+/// The service with an underscore after each RPC that tonic's client has another use for.
+fn without_clashes(service: &Service) -> Service {
+    let mut service = service.clone();
+    for method in &mut service.methods {
+        if TAKEN.contains(&method.name.as_str()) {
+            method.name.push('_');
+        }
+    }
+    service
+}
+
+/// protobuf tells `GetFoo` and `Get_foo` apart, Rust's method names do not.
+fn same_names(service: &Service) -> Option<String> {
+    let renamed = without_clashes(service);
+    let mut seen = HashMap::new();
+    for method in &renamed.methods {
+        if let Some(other) = seen.insert(&method.name, &method.proto_name) {
+            return Some(format!(
+                "{}: the RPCs `{other}` and `{}` would both be `{}` in Rust; rename one of them",
+                full_name(service),
+                method.proto_name,
+                method.name
+            ));
+        }
+    }
+    None
+}

@@ -1,0 +1,86 @@
+//! The mistakes found so far, to be shown all at once.
+
+use std::fmt::Display;
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+
+/// Collects errors, each at the tokens at fault.
+#[derive(Default)]
+pub(crate) struct Errors(Vec<syn::Error>);
+
+impl Errors {
+    /// Reports `message` at `tokens`.
+    pub(crate) fn at(&mut self, tokens: impl ToTokens, message: impl Display) {
+        self.0.push(syn::Error::new_spanned(tokens, message));
+    }
+
+    /// Reports an error that has its place already.
+    pub(crate) fn push(&mut self, error: syn::Error) {
+        self.0.push(error);
+    }
+
+    /// One `compile_error!` per mistake.
+    pub(crate) fn into_tokens(self) -> TokenStream {
+        self.0.iter().map(syn::Error::to_compile_error).collect()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn messages(&self) -> Vec<String> {
+        self.0.iter().map(ToString::to_string).collect()
+    }
+}
+
+/// Of `known`, the name that `wrong` was probably meant to be.
+pub(crate) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // A third of the letters may be wrong: enough for a typo, too little to call `get` a `set_all`.
+    let tolerated = wrong.len().div_ceil(3);
+    known
+        .into_iter()
+        .map(|name| (distance(wrong, name), name))
+        .filter(|(distance, _)| *distance <= tolerated)
+        .min()
+        .map(|(_, name)| name)
+}
+
+/// How many letters have to be added, removed or replaced to come from one name to the other.
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (i, a) in from.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in to.iter().enumerate() {
+            let replaced = diagonal + usize::from(a != *b);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{distance, nearest};
+
+    #[test]
+    fn a_distance_counts_added_removed_and_replaced_letters() {
+        for (from, to, expected) in [
+            ("say_hello", "say_hello", 0),
+            ("say_helo", "say_hello", 1),
+            ("say_hellp", "say_hello", 1),
+            ("chat", "", 4),
+            ("", "chat", 4),
+            ("deadlin", "wait_for_ready", 11),
+        ] {
+            assert_eq!(distance(from, to), expected, "{from} -> {to}");
+        }
+    }
+
+    #[test]
+    fn a_typo_finds_its_name_and_an_unrelated_name_finds_none() {
+        let known = ["say_hello", "say_hello_to_all", "chat"];
+        assert_eq!(nearest("say_helo", known), Some("say_hello"));
+        assert_eq!(nearest("unsubscribe", known), None);
+    }
+}

@@ -1,0 +1,113 @@
+//! What both stages work on: checked enough to be expanded, with the user's tokens kept for the spans
+//! of errors.
+
+use std::time::Duration;
+
+use proc_macro2::TokenStream;
+use syn::{Attribute, Ident, LitStr, Path, Token, Visibility, punctuated::Punctuated};
+
+/// The arguments of the attribute.
+pub(crate) struct Args {
+    /// The path of the tonic client; absent after a mistake in it.
+    pub(crate) client: Option<ClientPath>,
+    /// Where the runtime is.
+    pub(crate) krate: Path,
+    pub(crate) options: Options,
+    pub(crate) rpcs: Vec<RpcArgs>,
+}
+
+/// A path like `helloworld::greeter_client::GreeterClient`.
+pub(crate) struct ClientPath {
+    /// `helloworld::greeter_client`
+    pub(crate) module: Path,
+    /// `GreeterClient`
+    pub(crate) ident: Ident,
+}
+
+/// `say_hello(deadline = "250ms", idempotent)`
+pub(crate) struct RpcArgs {
+    pub(crate) ident: Ident,
+    pub(crate) options: Options,
+}
+
+/// What can be said of a client or of an RPC.
+#[derive(Default)]
+pub(crate) struct Options {
+    pub(crate) deadline: Option<Deadline>,
+    pub(crate) wait_for_ready: Option<bool>,
+    pub(crate) idempotent: Option<bool>,
+}
+
+/// A deadline with the literal that states it.
+pub(crate) struct Deadline {
+    pub(crate) literal: LitStr,
+    /// Absent for `"none"`.
+    pub(crate) after: Option<Duration>,
+}
+
+/// The struct under the attribute.
+pub(crate) struct Struct {
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) vis: Visibility,
+    pub(crate) ident: Ident,
+}
+
+/// What the second stage is given: the description, the arguments and the struct's name.
+pub(crate) struct Input {
+    pub(crate) description: Description,
+    pub(crate) args: TokenStream,
+    pub(crate) ident: Ident,
+}
+
+/// A service, as pool-build describes it.
+pub(crate) struct Description {
+    pub(crate) docs: Vec<Attribute>,
+    /// `GreeterClient`
+    pub(crate) client: Ident,
+    /// `helloworld.Greeter`
+    pub(crate) service: LitStr,
+    pub(crate) rpcs: Vec<Rpc>,
+}
+
+/// An RPC, as pool-build describes it.
+pub(crate) struct Rpc {
+    /// Docs and deprecation.
+    pub(crate) attrs: Vec<Attribute>,
+    /// `say_hello`
+    pub(crate) ident: Ident,
+    /// `SayHello`
+    pub(crate) proto_name: LitStr,
+    pub(crate) shape: Shape,
+    pub(crate) idempotency: Idempotency,
+    pub(crate) request: TokenStream,
+    pub(crate) response: TokenStream,
+    pub(crate) codec: TokenStream,
+}
+
+/// Which of the two sides streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Unary,
+    ClientStreaming,
+    ServerStreaming,
+    BidiStreaming,
+}
+
+/// The `idempotency_level` of the .proto.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Idempotency {
+    Unknown,
+    NoSideEffects,
+    Idempotent,
+}
+
+impl ClientPath {
+    /// Splits a path; there is none without a module.
+    pub(crate) fn new(path: Path) -> Option<Self> {
+        let mut module = path;
+        let ident = module.segments.pop()?.into_value().ident;
+        let segments: Punctuated<_, Token![::]> = std::mem::take(&mut module.segments).into_iter().collect();
+        module.segments = segments;
+        (!module.segments.is_empty()).then_some(Self { module, ident })
+    }
+}

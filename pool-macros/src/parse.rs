@@ -1,0 +1,165 @@
+//! Reads the item under the attribute and the description that pool-build has made.
+
+use proc_macro2::{Delimiter, Group, TokenStream};
+use syn::parse::{Parse, ParseStream};
+use syn::{Attribute, Fields, Ident, Item, LitInt, Token, braced, parenthesized};
+
+use crate::errors::Errors;
+use crate::ir::{Description, Idempotency, Input, Rpc, Shape, Struct};
+
+/// The form of description that this version reads; pool-build writes it as `format 1;`.
+const FORMAT: &str = "1";
+
+/// Reads the item; what is wrong with a struct is reported and left out of it. Anything else is none.
+pub(crate) fn item(tokens: TokenStream, errors: &mut Errors) -> Option<Struct> {
+    let item = match syn::parse2::<Item>(tokens.clone()) {
+        Ok(Item::Struct(item)) => item,
+        Ok(other) => {
+            not_a_struct(&other, errors);
+            return None;
+        }
+        Err(error) => {
+            errors.push(error);
+            return None;
+        }
+    };
+    if !matches!(item.fields, Fields::Unit) {
+        errors.at(
+            &item.fields,
+            format!(
+                "a pooled client has no fields of its own, the attribute adds what it needs: write \
+                 `struct {};`",
+                item.ident
+            ),
+        );
+    }
+    if !item.generics.params.is_empty() {
+        errors.at(
+            &item.generics,
+            format!("a pooled client has no parameters: write `struct {};`", item.ident),
+        );
+    } else if let Some(clause) = &item.generics.where_clause {
+        errors.at(clause, "a pooled client has no parameters and so no `where` clause");
+    }
+    Some(Struct {
+        attrs: item.attrs,
+        vis: item.vis,
+        ident: item.ident,
+    })
+}
+
+fn not_a_struct(item: &Item, errors: &mut Errors) {
+    const RULE: &str = "`#[pooled_client]` goes on a struct without fields: `pub struct Greeter;`";
+    match item {
+        Item::Enum(item) => errors.at(item.enum_token, RULE),
+        Item::Fn(item) => errors.at(item.sig.fn_token, RULE),
+        Item::Impl(item) => errors.at(item.impl_token, RULE),
+        Item::Mod(item) => errors.at(item.mod_token, RULE),
+        Item::Trait(item) => errors.at(item.trait_token, RULE),
+        Item::Type(item) => errors.at(item.type_token, RULE),
+        Item::Union(item) => errors.at(item.union_token, RULE),
+        other => errors.at(other, RULE),
+    }
+}
+
+/// Input:  `{ description } { arguments } Greeter`
+impl Parse for Input {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let description;
+        braced!(description in input);
+        let description = description.parse()?;
+        let args: Group = input.parse()?;
+        if args.delimiter() != Delimiter::Brace {
+            return Err(input.error("expected the attribute's arguments in braces"));
+        }
+        Ok(Self {
+            description,
+            args: args.stream(),
+            ident: input.parse()?,
+        })
+    }
+}
+
+/// Input:  `format 1; #[doc = ".."] service GreeterClient "helloworld.Greeter"; rpc ..; rpc ..;`
+impl Parse for Description {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let keyword: Ident = input.parse()?;
+        let version: LitInt = input.parse()?;
+        if keyword != "format" || version.base10_digits() != FORMAT {
+            return Err(syn::Error::new(
+                proc_macro2::Span::call_site(),
+                format!(
+                    "this client was compiled by another version of pool-build (its description has \
+                     format {version}, this pool_runtime reads {FORMAT}): use the same version of both"
+                ),
+            ));
+        }
+        input.parse::<Token![;]>()?;
+        let docs = input.call(Attribute::parse_outer)?;
+        input.parse::<Ident>()?;
+        let client = input.parse()?;
+        let service = input.parse()?;
+        input.parse::<Token![;]>()?;
+        let mut rpcs = Vec::new();
+        while !input.is_empty() {
+            rpcs.push(input.parse()?);
+        }
+        Ok(Self {
+            docs,
+            client,
+            service,
+            rpcs,
+        })
+    }
+}
+
+/// Input:  `#[doc = ".."] rpc say_hello "SayHello" unary unknown (Request) (Reply) (Codec);`
+impl Parse for Rpc {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let attrs = input.call(Attribute::parse_outer)?;
+        input.parse::<Ident>()?;
+        let rpc = Self {
+            attrs,
+            ident: input.parse()?,
+            proto_name: input.parse()?,
+            shape: input.parse()?,
+            idempotency: input.parse()?,
+            request: in_parentheses(input)?,
+            response: in_parentheses(input)?,
+            codec: in_parentheses(input)?,
+        };
+        input.parse::<Token![;]>()?;
+        Ok(rpc)
+    }
+}
+
+fn in_parentheses(input: ParseStream<'_>) -> syn::Result<TokenStream> {
+    let inner;
+    parenthesized!(inner in input);
+    inner.parse()
+}
+
+impl Parse for Shape {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let word: Ident = input.parse()?;
+        match word.to_string().as_str() {
+            "unary" => Ok(Self::Unary),
+            "client_streaming" => Ok(Self::ClientStreaming),
+            "server_streaming" => Ok(Self::ServerStreaming),
+            "bidi_streaming" => Ok(Self::BidiStreaming),
+            _ => Err(syn::Error::new_spanned(word, "unknown shape of an RPC")),
+        }
+    }
+}
+
+impl Parse for Idempotency {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let word: Ident = input.parse()?;
+        match word.to_string().as_str() {
+            "unknown" => Ok(Self::Unknown),
+            "no_side_effects" => Ok(Self::NoSideEffects),
+            "idempotent" => Ok(Self::Idempotent),
+            _ => Err(syn::Error::new_spanned(word, "unknown idempotency level")),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! What pool-build and pool-macros make of protos, one module per question.
+
+mod local;

@@ -11,7 +11,11 @@
 //! test code it panics where a test would have to: on a loopback that cannot be bound and on a
 //! condition that does not come about.
 
+mod host;
 pub mod server;
+mod socket;
+pub mod stats;
+mod tap;
 mod tasks;
 pub mod wire;
 

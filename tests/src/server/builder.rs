@@ -12,8 +12,8 @@ use tonic::service::Routes;
 
 use super::TestServer;
 use super::service::Scripted;
-use super::socket::Address;
 use crate::pb::test_service_server::TestServiceServer;
+use crate::socket::Address;
 
 /// Options of a [`TestServer`]. What is left alone behaves as tonic's server does by default.
 #[derive(Debug, Clone)]
@@ -21,13 +21,13 @@ use crate::pb::test_service_server::TestServiceServer;
 pub struct Builder {
     pub(super) address: Address,
     pub(super) routes: Routes,
-    pub(super) limits: Limits,
-    pub(super) silent: bool,
+    pub(super) manner: Manner,
 }
 
-/// The options that concern each connection.
+/// How each connection is treated.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Limits {
+pub(super) struct Manner {
+    pub(super) silent: bool,
     pub(super) max_concurrent_streams: Option<u32>,
     pub(super) max_connection_age: Option<Duration>,
     pub(super) max_calls_per_connection: Option<usize>,
@@ -39,8 +39,7 @@ impl Builder {
         Self {
             address: Address::Tcp(([127, 0, 0, 1], 0).into()),
             routes: Routes::new(TestServiceServer::new(Scripted::default())),
-            limits: Limits::default(),
-            silent: false,
+            manner: Manner::default(),
         }
     }
 
@@ -67,32 +66,32 @@ impl Builder {
 
     /// Announces SETTINGS_MAX_CONCURRENT_STREAMS, and refuses what goes beyond it.
     pub fn max_concurrent_streams(mut self, limit: u32) -> Self {
-        self.limits.max_concurrent_streams = Some(limit);
+        self.manner.max_concurrent_streams = Some(limit);
         self
     }
 
     /// Shuts each connection down gracefully, with GOAWAY, when it has reached this age.
     pub fn max_connection_age(mut self, age: Duration) -> Self {
-        self.limits.max_connection_age = Some(age);
+        self.manner.max_connection_age = Some(age);
         self
     }
 
     /// Shuts each connection down gracefully after this many calls, as recycling proxies do.
     pub fn max_calls_per_connection(mut self, calls: usize) -> Self {
-        self.limits.max_calls_per_connection = Some(calls);
+        self.manner.max_calls_per_connection = Some(calls);
         self
     }
 
     /// How many streams a client may have reset before they were looked at; h2 takes more than
     /// 20 for an attack and ends the connection.
     pub fn tolerate_resets(mut self, resets: usize) -> Self {
-        self.limits.tolerated_resets = Some(resets);
+        self.manner.tolerated_resets = Some(resets);
         self
     }
 
     /// Accepts connections and never says a word on them, TLS handshake included.
     pub fn silent(mut self) -> Self {
-        self.silent = true;
+        self.manner.silent = true;
         self
     }
 

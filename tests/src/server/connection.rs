@@ -8,6 +8,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt;
@@ -17,14 +18,15 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncReadExt;
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 use tonic::body::Body;
 use tonic::codegen::Service;
 use tonic::service::Routes;
 
-use super::builder::Limits;
-use super::socket::Socket;
-use super::stats::Page;
-use super::tap::Tap;
+use super::builder::Manner;
+use crate::host::{Guest, Serve};
+use crate::socket::Socket;
+use crate::tap::Tap;
 use crate::tasks::Tasks;
 
 /// What becomes of a connection.
@@ -53,67 +55,96 @@ pub(super) struct Origin {
 #[derive(Debug, Clone)]
 pub(super) struct ExtraTrailers(pub(super) HeaderMap);
 
-/// What every connection of a server is made with.
-#[derive(Debug, Clone)]
-pub(super) struct Settings {
-    pub(super) routes: Routes,
-    pub(super) limits: Limits,
-    pub(super) silent: bool,
-    pub(super) tasks: Tasks,
+/// All connections of a server, and the orders for each of them.
+pub(super) struct Connections {
+    routes: Routes,
+    manner: Manner,
+    tasks: Tasks,
+    /// By the connection's id. Those of closed connections stay, and reach nobody.
+    orders: Mutex<Vec<watch::Sender<Order>>>,
 }
 
-/// Serves `socket` until the client or an order ends it.
-pub(super) async fn serve(
-    socket: Socket,
-    client: String,
-    page: Page,
-    settings: Settings,
-    orders: watch::Sender<Order>,
-) {
-    let reset = socket.reset_on_drop();
-    let mut inbox = orders.subscribe();
-    if settings.silent {
-        tokio::select! {
-            () = listen_in_silence(socket, page) => {}
-            order = inbox.wait_for(|order| matches!(order, Order::Cut | Order::Reset)) => {
-                if order.is_ok_and(|order| *order == Order::Reset) {
-                    reset.set();
-                }
-            }
+impl Connections {
+    pub(super) fn new(routes: Routes, manner: Manner, tasks: Tasks) -> Self {
+        Self {
+            routes: routes.prepare(),
+            manner,
+            tasks,
+            orders: Mutex::default(),
         }
-        return;
     }
 
-    let age = settings.limits.max_connection_age;
-    let old_age = async move {
-        match age {
-            Some(age) => tokio::time::sleep(age).await,
-            None => std::future::pending().await,
+    pub(super) fn order_all(&self, order: Order) {
+        for orders in self.orders().iter() {
+            orders.send_replace(order);
         }
-    };
-    tokio::pin!(old_age);
-    let mut is_young = true;
+    }
+
+    pub(super) fn order(&self, connection: usize, order: Order) {
+        let orders = self.orders().get(connection).cloned();
+        orders
+            .expect("the connection has been accepted")
+            .send_replace(order);
+    }
+
+    fn orders(&self) -> MutexGuard<'_, Vec<watch::Sender<Order>>> {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Serve for Connections {
+    fn serve(&self, guest: Guest) -> impl Future<Output = ()> + Send + 'static {
+        let orders = watch::Sender::new(Order::Serve);
+        let mut all = self.orders();
+        all.push(orders.clone());
+        debug_assert_eq!(all.len(), guest.page.id() + 1, "ids are given in one order");
+
+        let (routes, manner, tasks) =
+            (self.routes.clone(), self.manner.clone(), self.tasks.clone());
+        async move {
+            if manner.silent {
+                keep_silent(guest, orders.subscribe()).await;
+            } else {
+                serve(guest, routes, manner, tasks, orders).await;
+            }
+        }
+    }
+}
+
+/// Serves a connection until the client or an order ends it.
+async fn serve(
+    guest: Guest,
+    routes: Routes,
+    manner: Manner,
+    tasks: Tasks,
+    orders: watch::Sender<Order>,
+) {
+    let Guest {
+        socket,
+        client,
+        page,
+    } = guest;
+    let reset = socket.reset_on_drop();
+    let mut inbox = orders.subscribe();
+    let mut drain_at = manner.max_connection_age.map(|age| Instant::now() + age);
 
     let calls = Calls {
         connection: page.id(),
         client,
-        routes: settings.routes.clone(),
-        left: settings
-            .limits
-            .max_calls_per_connection
-            .map(AtomicUsize::new),
+        routes,
+        left: manner.max_calls_per_connection.map(AtomicUsize::new),
         orders,
     };
     let socket = TokioIo::new(Tap::new(socket, page));
     let service = service_fn(move |request| calls.answer(request));
-    let connection = http2_of(&settings).serve_connection(socket, service);
+    let connection = http2_of(&manner, tasks).serve_connection(socket, service);
     tokio::pin!(connection);
     loop {
         tokio::select! {
             // How a connection ends is the client's affair, and the ledger has it already.
             _ = connection.as_mut() => return,
-            () = &mut old_age, if is_young => {
-                is_young = false;
+            () = sleep_until(drain_at.unwrap_or_else(Instant::now)), if drain_at.is_some() => {
+                drain_at = None;
                 connection.as_mut().graceful_shutdown();
             }
             changed = inbox.changed() => match changed.map(|()| *inbox.borrow_and_update()) {
@@ -126,18 +157,36 @@ pub(super) async fn serve(
     }
 }
 
+/// Says nothing on a connection until the client or an order ends it.
+async fn keep_silent(guest: Guest, mut inbox: watch::Receiver<Order>) {
+    let Guest {
+        socket,
+        page: _page,
+        ..
+    } = guest;
+    let reset = socket.reset_on_drop();
+    tokio::select! {
+        () = read_to_end(socket) => {}
+        order = inbox.wait_for(|order| matches!(order, Order::Cut | Order::Reset)) => {
+            if order.is_ok_and(|order| *order == Order::Reset) {
+                reset.set();
+            }
+        }
+    }
+}
+
 /// Reads, so that the client's end is noticed, and never answers.
-async fn listen_in_silence(mut socket: Socket, _page: Page) {
+async fn read_to_end(mut socket: Socket) {
     let mut sink = [0; 1024];
     while !matches!(socket.read(&mut sink).await, Ok(0) | Err(_)) {}
 }
 
-fn http2_of(settings: &Settings) -> http2::Builder<Tasks> {
-    let mut http2 = http2::Builder::new(settings.tasks.clone());
+fn http2_of(manner: &Manner, tasks: Tasks) -> http2::Builder<Tasks> {
+    let mut http2 = http2::Builder::new(tasks);
     http2
         .timer(TokioTimer::new())
-        .max_concurrent_streams(settings.limits.max_concurrent_streams);
-    if let Some(resets) = settings.limits.tolerated_resets {
+        .max_concurrent_streams(manner.max_concurrent_streams);
+    if let Some(resets) = manner.tolerated_resets {
         http2
             .max_pending_accept_reset_streams(resets)
             .max_local_error_reset_streams(resets);

@@ -14,11 +14,11 @@ use std::task::{Context, Poll, ready};
 use h2::Reason;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::stats::{End, Page};
+use crate::stats::{End, Page};
 use crate::wire::{HEAD_LEN, Head, PREFACE, kind};
 
 /// A server's end of a connection that enters the frames passing through it in the ledger.
-pub(super) struct Tap<S> {
+pub(crate) struct Tap<S> {
     socket: S,
     inbound: Scanner,
     outbound: Scanner,
@@ -26,7 +26,7 @@ pub(super) struct Tap<S> {
 }
 
 impl<S> Tap<S> {
-    pub(super) fn new(socket: S, page: Page) -> Self {
+    pub(crate) fn new(socket: S, page: Page) -> Self {
         Self {
             socket,
             inbound: Scanner::after(PREFACE.len()),

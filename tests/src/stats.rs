@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 /// What a server has seen so far.
 ///
-/// Streams are counted where the frames pass, see [`tap`](super::tap): from the request's HEADERS
+/// Streams are counted where the frames pass, so exactly: from the request's HEADERS
 /// until both sides have ended the stream or one has reset it, which is what the limit
 /// SETTINGS_MAX_CONCURRENT_STREAMS is about.
 #[derive(Debug, Clone, Default)]
@@ -70,19 +70,19 @@ impl Stats {
 
 /// Keeps the [`Stats`] of a server and wakes those who wait for a change.
 #[derive(Debug, Clone)]
-pub(super) struct Ledger(Arc<watch::Sender<Stats>>);
+pub(crate) struct Ledger(Arc<watch::Sender<Stats>>);
 
 impl Ledger {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Arc::new(watch::Sender::new(Stats::default())))
     }
 
-    pub(super) fn watch(&self) -> watch::Receiver<Stats> {
+    pub(crate) fn watch(&self) -> watch::Receiver<Stats> {
         self.0.subscribe()
     }
 
     /// Enters a connection; it counts as open until the page is dropped.
-    pub(super) fn open(&self, client: &str) -> Page {
+    pub(crate) fn open(&self, client: &str) -> Page {
         let mut id = 0;
         self.0.send_modify(|stats| {
             id = stats.connections.len();
@@ -104,14 +104,14 @@ impl Ledger {
 
 /// The entries of one connection.
 #[derive(Debug)]
-pub(super) struct Page {
+pub(crate) struct Page {
     ledger: Ledger,
     id: usize,
 }
 
 /// Why a stream is in flight no longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub(crate) enum End {
     /// Both sides have ended it.
     Complete,
     /// The client reset it.
@@ -122,11 +122,11 @@ pub(super) enum End {
 
 impl Page {
     /// The connection's position in the order of acceptance.
-    pub(super) fn id(&self) -> usize {
+    pub(crate) fn id(&self) -> usize {
         self.id
     }
 
-    pub(super) fn stream_opened(&self) {
+    pub(crate) fn stream_opened(&self) {
         self.write(|stats, connection| {
             connection.streams_total += 1;
             connection.streams_now += 1;
@@ -137,7 +137,7 @@ impl Page {
         });
     }
 
-    pub(super) fn stream_ended(&self, end: End) {
+    pub(crate) fn stream_ended(&self, end: End) {
         self.write(|stats, connection| {
             connection.streams_now -= 1;
             stats.streams_now -= 1;
@@ -156,15 +156,15 @@ impl Page {
         });
     }
 
-    pub(super) fn reset_received(&self, reason: Reason) {
+    pub(crate) fn reset_received(&self, reason: Reason) {
         self.write(|_, connection| connection.resets.push(reason));
     }
 
-    pub(super) fn ping_received(&self) {
+    pub(crate) fn ping_received(&self) {
         self.write(|_, connection| connection.pings += 1);
     }
 
-    pub(super) fn goaway_received(&self, reason: Reason) {
+    pub(crate) fn goaway_received(&self, reason: Reason) {
         self.write(|_, connection| connection.goaway = Some(reason));
     }
 

@@ -13,20 +13,20 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 /// Where a server listens. It stays the same when the listener is closed and opened again.
 #[derive(Debug, Clone)]
-pub(super) enum Address {
+pub(crate) enum Address {
     Tcp(SocketAddr),
     Unix(PathBuf),
 }
 
 /// A listening socket.
 #[derive(Debug)]
-pub(super) enum Listener {
+pub(crate) enum Listener {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
 
 impl Listener {
-    pub(super) async fn bind(address: &Address) -> io::Result<Self> {
+    pub(crate) async fn bind(address: &Address) -> io::Result<Self> {
         match address {
             Address::Tcp(address) => TcpListener::bind(address).await.map(Self::Tcp),
             Address::Unix(path) => {
@@ -42,15 +42,15 @@ impl Listener {
     }
 
     /// The address with the port that was found for it.
-    pub(super) fn address(&self, asked: Address) -> io::Result<Address> {
+    pub(crate) fn address(&self, asked: Address) -> io::Result<Address> {
         match self {
             Self::Tcp(listener) => listener.local_addr().map(Address::Tcp),
             Self::Unix(_) => Ok(asked),
         }
     }
 
-    /// The next connection, and the client's address as [`Stats`](super::Stats) show it.
-    pub(super) async fn accept(&self) -> io::Result<(Socket, String)> {
+    /// The next connection, and the client's address as [`Stats`](crate::stats::Stats) show it.
+    pub(crate) async fn accept(&self) -> io::Result<(Socket, String)> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, client) = listener.accept().await?;
@@ -67,7 +67,7 @@ impl Listener {
 
 /// An accepted connection, which can be made to end with a TCP reset.
 #[derive(Debug)]
-pub(super) struct Socket {
+pub(crate) struct Socket {
     stream: Stream,
     reset: ResetOnDrop,
 }
@@ -81,10 +81,10 @@ enum Stream {
 /// Once set, dropping the socket sends RST instead of FIN. The socket itself is out of reach by
 /// then, inside hyper's connection. A unix socket knows no reset and closes.
 #[derive(Debug, Clone, Default)]
-pub(super) struct ResetOnDrop(Arc<AtomicBool>);
+pub(crate) struct ResetOnDrop(Arc<AtomicBool>);
 
 impl ResetOnDrop {
-    pub(super) fn set(&self) {
+    pub(crate) fn set(&self) {
         self.0.store(true, Ordering::Release);
     }
 }
@@ -97,7 +97,7 @@ impl Socket {
         }
     }
 
-    pub(super) fn reset_on_drop(&self) -> ResetOnDrop {
+    pub(crate) fn reset_on_drop(&self) -> ResetOnDrop {
         self.reset.clone()
     }
 }

@@ -5,12 +5,15 @@
 //!   with a status or lose their connection. It counts connections and streams by reading the
 //!   frames on the wire, so a limit that a client oversteps for one moment is seen.
 //! - [`pb`] is the service it offers: each request carries the script of its own call.
+//! - [`fault::FaultServer`] speaks HTTP/2 frame by frame as a script tells it, for all that a
+//!   working server would never do.
 //!
 //! Everything listens on an ephemeral port of the loopback interface, waits for conditions and
 //! not for time to pass, bounds each wait by [`PATIENCE`], and is gone once it is dropped. Being
 //! test code it panics where a test would have to: on a loopback that cannot be bound and on a
 //! condition that does not come about.
 
+pub mod fault;
 mod host;
 pub mod server;
 mod socket;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use h2::Reason;
 use tokio::sync::watch;
 
+use crate::fault::Frame;
+
 /// What a server has seen so far.
 ///
 /// Streams are counted where the frames pass, so exactly: from the request's HEADERS
@@ -55,9 +57,20 @@ pub struct ConnectionStats {
     pub pings: usize,
     /// The reason of the client's last GOAWAY.
     pub goaway: Option<Reason>,
+    /// Every frame from the client that a fault server's script has read.
+    pub frames: Vec<Frame>,
+    /// What the client did against the protocol, where a fault server's script ended over it.
+    pub violation: Option<String>,
 }
 
 impl Stats {
+    /// The frames that a fault server's scripts have read, connection by connection.
+    pub fn frames(&self) -> impl Iterator<Item = &Frame> {
+        self.connections
+            .iter()
+            .flat_map(|connection| &connection.frames)
+    }
+
     /// The most streams that were in flight at once on any one connection.
     pub fn streams_peak_per_connection(&self) -> usize {
         self.connections
@@ -79,6 +92,16 @@ impl Ledger {
 
     pub(crate) fn watch(&self) -> watch::Receiver<Stats> {
         self.0.subscribe()
+    }
+
+    /// Changes what is written of one connection, and the totals.
+    fn write(&self, id: usize, entry: impl FnOnce(&mut Stats, &mut ConnectionStats)) {
+        self.0.send_modify(|stats| {
+            // Taken out and put back, so that an entry can change the totals beside it.
+            let mut connection = std::mem::take(&mut stats.connections[id]);
+            entry(stats, &mut connection);
+            stats.connections[id] = connection;
+        });
     }
 
     /// Enters a connection; it counts as open until the page is dropped.
@@ -168,13 +191,35 @@ impl Page {
         self.write(|_, connection| connection.goaway = Some(reason));
     }
 
+    /// A second pen for the same page. It may outlive the connection.
+    pub(crate) fn notes(&self) -> Notes {
+        Notes {
+            ledger: self.ledger.clone(),
+            id: self.id,
+        }
+    }
+
     fn write(&self, entry: impl FnOnce(&mut Stats, &mut ConnectionStats)) {
-        self.ledger.0.send_modify(|stats| {
-            // Taken out and put back, so that an entry can change the totals beside it.
-            let mut connection = std::mem::take(&mut stats.connections[self.id]);
-            entry(stats, &mut connection);
-            stats.connections[self.id] = connection;
-        });
+        self.ledger.write(self.id, entry);
+    }
+}
+
+/// Writes down what the frames' heads do not tell.
+#[derive(Debug)]
+pub(crate) struct Notes {
+    ledger: Ledger,
+    id: usize,
+}
+
+impl Notes {
+    pub(crate) fn frame_read(&self, frame: Frame) {
+        self.ledger
+            .write(self.id, |_, connection| connection.frames.push(frame));
+    }
+
+    pub(crate) fn violated(&self, how: String) {
+        self.ledger
+            .write(self.id, |_, connection| connection.violation = Some(how));
     }
 }
 

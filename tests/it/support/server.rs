@@ -10,8 +10,10 @@ use tokio_stream::StreamExt;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
+use super::connect;
+
 async fn client_of(server: &TestServer) -> TestServiceClient<Channel> {
-    TestServiceClient::connect(server.uri()).await.unwrap()
+    connect(server.uri()).await.unwrap()
 }
 
 fn scripted(script: Script) -> TestRequest {
@@ -316,9 +318,7 @@ async fn a_closed_listener_refuses_and_opens_again_on_the_same_address() {
         .unary(TestRequest::default())
         .await
         .expect("an open connection stays");
-    TestServiceClient::connect(server.uri())
-        .await
-        .expect_err("nobody listens");
+    connect(server.uri()).await.expect_err("nobody listens");
 
     server.reopen_listener().await;
     let mut client = client_of(&server).await;

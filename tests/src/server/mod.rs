@@ -7,7 +7,8 @@
 //! use tests::server::TestServer;
 //!
 //! let server = TestServer::builder().max_concurrent_streams(10).start().await;
-//! let mut client = TestServiceClient::connect(server.uri()).await?;
+//! let channel = tonic::transport::Endpoint::from_shared(server.uri())?.connect().await?;
+//! let mut client = TestServiceClient::new(channel);
 //! client.unary(TestRequest::default()).await?;
 //! server.until(|stats| stats.streams_now == 0).await;
 //! assert_eq!(server.stats().streams_total, 1);

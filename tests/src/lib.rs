@@ -34,3 +34,15 @@ pub mod pb {
 /// Only a test that fails waits this long, so it is generous: a loaded machine with two cores
 /// must not be mistaken for a lost wake-up.
 pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
+
+/// Waits for `future`, and fails the test when that takes longer than [`PATIENCE`].
+///
+/// # Panics
+///
+/// When it does; the message names `what` was waited for.
+pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, future).await {
+        Ok(output) => output,
+        Err(_) => panic!("{what}: nothing for {PATIENCE:?}"),
+    }
+}

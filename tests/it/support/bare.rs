@@ -38,7 +38,11 @@ impl Bare {
     pub(super) async fn connect(server: &FaultServer) -> Self {
         let socket = TcpStream::connect(server.address()).await.unwrap();
         let mut builder = h2::client::Builder::new();
-        let handshake = builder.initial_max_send_streams(0).handshake(socket);
+        // Tiny frames are what some of the cases are about.
+        builder
+            .initial_max_send_streams(0)
+            .data_frame_budget(1 << 20);
+        let handshake = builder.handshake(socket);
         let (requests, mut connection) = handshake.await.unwrap();
         let pings = connection.ping_pong().unwrap();
         let driver = tokio::spawn(async move {
@@ -101,7 +105,7 @@ fn text(headers: &http::HeaderMap, name: &str) -> Option<String> {
     Some(headers.get(name)?.to_str().unwrap().to_owned())
 }
 
-fn framed(message: &impl Message) -> Bytes {
+pub(super) fn framed(message: &impl Message) -> Bytes {
     let mut framed = BytesMut::new();
     framed.put_u8(0);
     framed.put_u32(message.encoded_len() as u32);

@@ -9,12 +9,14 @@ use tests::fault::{Conn, FaultServer};
 use tests::pb::{Script, TestReply, TestRequest};
 use tests::stats::Stats;
 use tests::wire::{kind, setting};
+use tests::within;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 
-use super::bare::{Answer, Bare};
+use super::bare::{Answer, Bare, framed};
 use super::connect;
+use super::raw::Raw;
 
 const UNARY: &str = "/pooltest.TestService/Unary";
 const READ: &str = "/pooltest.TestService/Read";
@@ -196,10 +198,45 @@ async fn padded_messages_keep_within_the_windows_and_are_complete() {
         FaultServer::start(cases::data_frame_padding).await,
         FaultServer::start(cases::no_df_padding_sanity_test).await,
     ] {
-        let mut client = connect(server.uri()).await.unwrap();
-        let reply = client.unary(request.clone()).await.unwrap().into_inner();
-        assert_eq!(reply.payload.len(), 10_000);
+        let mut client = Bare::connect(&server).await;
+        let answer = within("the answer", client.call(UNARY, request.clone())).await;
+        assert_eq!(
+            answer.grpc_status.as_deref(),
+            Some("0"),
+            "{:?}",
+            answer.error
+        );
+        assert!(answer.body.len() > 10_000);
     }
+}
+
+#[tokio::test]
+async fn padding_counts_against_the_windows() {
+    let server = FaultServer::start(cases::data_frame_padding).await;
+    let mut client = Raw::connect(server.address()).await;
+    let script = Script {
+        reply_size: 10_000,
+        ..Script::default()
+    };
+    let request = TestRequest {
+        script: Some(script),
+        ..request()
+    };
+    client.request(UNARY, &framed(&request)).await;
+
+    // The server reads nothing while it has something to send: once it answers the PING, which
+    // was sent after the request had been read, it waits for a window.
+    let mut sent = 0;
+    loop {
+        let (head, _) = within("a frame", client.read()).await;
+        match head.kind {
+            kind::HEADERS => client.send(kind::PING, 0, 0, &[0; 8]).await,
+            kind::DATA => sent += head.len,
+            kind::PING => break,
+            _ => {}
+        }
+    }
+    assert!((65_535 - 261..=65_535).contains(&sent), "{sent} bytes");
 }
 
 #[tokio::test]
@@ -218,7 +255,10 @@ async fn a_message_of_many_windows_arrives() {
         script: Some(script),
         payload: vec![7; 1_000_000],
     };
-    let reply = client.unary(request).await.unwrap().into_inner();
+    let reply = within("the reply", client.unary(request))
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!(reply.payload.len(), 1_000_000);
 }
 
@@ -244,9 +284,19 @@ async fn the_limit_comes_late_changes_and_drops_to_nothing() {
     let limit = watch::Sender::new(None);
     let server = FaultServer::start(cases::limit_follows(limit.subscribe())).await;
     let mut client = Bare::connect(&server).await;
-    // The client's SETTINGS have been read, and nothing has come back.
-    server.until(|stats| stats.frames().count() > 0).await;
-    assert_eq!(client.requests.current_max_send_streams(), 0);
+    let requests = client.requests.clone();
+    {
+        // Acknowledgements wait for the SETTINGS, which come first.
+        let mut ping = Box::pin(client.ping());
+        tokio::select! {
+            () = &mut ping => panic!("acknowledged before the SETTINGS"),
+            _ = server.until(|stats| stats.frames().any(|frame| frame.is(kind::PING))) => {}
+        }
+        assert_eq!(requests.current_max_send_streams(), 0);
+        limit.send_replace(Some(5));
+        within("the acknowledgement", ping).await;
+        assert_eq!(requests.current_max_send_streams(), 5);
+    }
 
     let acks = |stats: &Stats| {
         stats
@@ -254,11 +304,11 @@ async fn the_limit_comes_late_changes_and_drops_to_nothing() {
             .filter(|f| f.acknowledges(kind::SETTINGS))
             .count()
     };
-    for step in [7, 0, 2] {
-        let before = acks(&server.stats());
+    for (step, acks_so_far) in [7, 0, 2].into_iter().zip(1..) {
+        server.until(|stats| acks(stats) == acks_so_far).await;
         limit.send_replace(Some(step));
-        server.until(|stats| acks(stats) > before).await;
-        assert_eq!(client.requests.current_max_send_streams(), step as usize);
+        server.until(|stats| acks(stats) > acks_so_far).await;
+        assert_eq!(requests.current_max_send_streams(), step as usize);
     }
     let answer = client.call(UNARY, request()).await;
     assert_eq!(answer.grpc_status.as_deref(), Some("0"));

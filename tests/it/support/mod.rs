@@ -2,6 +2,7 @@
 
 mod bare;
 mod fault;
+mod raw;
 mod server;
 
 use tests::pb::test_service_client::TestServiceClient;

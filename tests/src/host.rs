@@ -140,6 +140,10 @@ impl Host {
 impl Drop for Host {
     fn drop(&mut self) {
         self.tasks.close();
+        if let Address::Unix(path) = &self.address {
+            // Somebody may have tidied up before us, and there is nobody to tell.
+            let _ = std::fs::remove_file(path);
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! - [`server::TestServer`] is a working gRPC server for calls that are to succeed, be slow, fail
 //!   with a status or lose their connection. It counts connections and streams by reading the
 //!   frames on the wire, so a limit that a client oversteps for one moment is seen.
+//! - [`tls::Authority`] makes the certificates for it.
 //! - [`pb`] is the service it offers: each request carries the script of its own call.
 //! - [`fault::FaultServer`] speaks HTTP/2 frame by frame as a script tells it, for all that a
 //!   working server would never do.
@@ -20,6 +21,7 @@ mod socket;
 pub mod stats;
 mod tap;
 mod tasks;
+pub mod tls;
 pub mod wire;
 
 /// The service `pooltest.TestService`, generated from `proto/testing.proto`.

@@ -6,8 +6,10 @@ use std::time::Duration;
 use tests::pb::test_service_client::TestServiceClient;
 use tests::pb::{Failure, Script, TestReply, TestRequest};
 use tests::server::TestServer;
+use tests::tls::{Authority, Identity};
+use tokio::io::AsyncReadExt;
 use tokio_stream::StreamExt;
-use tonic::transport::Channel;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, Request, Status};
 
 use super::connect;
@@ -287,28 +289,6 @@ async fn a_cut_or_reset_connection_fails_its_calls() {
 }
 
 #[tokio::test]
-async fn a_reset_is_seen_as_one_by_the_client() {
-    let server = TestServer::start().await;
-    let socket = tokio::net::TcpStream::connect(server.address().unwrap())
-        .await
-        .unwrap();
-    server.until(|stats| stats.connections_now == 1).await;
-    server.reset_all();
-    server.until(|stats| stats.connections_now == 0).await;
-    // The server's SETTINGS may still be there to read; the reset is what ends them.
-    let error = loop {
-        socket.readable().await.unwrap();
-        match socket.try_read(&mut [0; 256]) {
-            Ok(0) => panic!("closed, not reset"),
-            Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(error) => break error,
-        }
-    };
-    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
-}
-
-#[tokio::test]
 async fn a_closed_listener_refuses_and_opens_again_on_the_same_address() {
     let server = TestServer::start().await;
     let mut client = client_of(&server).await;
@@ -340,12 +320,9 @@ async fn a_silent_server_accepts_and_never_answers() {
 }
 
 #[tokio::test]
-async fn a_unix_socket_serves_as_well() {
-    let directory = std::env::temp_dir().join(format!("pooltest-{}", std::process::id()));
-    let server = TestServer::builder()
-        .unix(directory.with_extension("sock"))
-        .start()
-        .await;
+async fn a_unix_socket_serves_as_well_and_is_removed() {
+    let path = std::env::temp_dir().join(format!("pooltest-{}.sock", std::process::id()));
+    let server = TestServer::builder().unix(&path).start().await;
     let mut client = client_of(&server).await;
     let reply = client
         .unary(TestRequest::default())
@@ -353,6 +330,73 @@ async fn a_unix_socket_serves_as_well() {
         .unwrap()
         .into_inner();
     assert_eq!(reply.client, "unix");
+    drop(server);
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn tls_is_for_those_who_trust_and_are_trusted() {
+    let authority = Authority::new();
+    let trusting = |authority: &Authority| {
+        ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authority.certificate()))
+    };
+    let plain = trusting(&authority);
+    let stranger = trusting(&Authority::new());
+    let Identity { certificate, key } = authority.client();
+    let certified = plain
+        .clone()
+        .identity(tonic::transport::Identity::from_pem(certificate, key));
+
+    let call = async |server: &TestServer, tls: &ClientTlsConfig| {
+        let endpoint = Endpoint::from_shared(server.uri())
+            .unwrap()
+            .tls_config(tls.clone());
+        let channel = endpoint.unwrap().connect().await.map_err(drop)?;
+        let reply = TestServiceClient::new(channel)
+            .unary(TestRequest::default())
+            .await;
+        reply.map(drop).map_err(drop)
+    };
+    let server = TestServer::builder().tls(&authority).start().await;
+    call(&server, &plain)
+        .await
+        .expect("the server's certificate is trusted");
+    call(&server, &stranger).await.expect_err("it is not");
+    let server = TestServer::builder().mutual_tls(&authority).start().await;
+    call(&server, &certified)
+        .await
+        .expect("the client shows a certificate");
+    call(&server, &plain).await.expect_err("it shows none");
+    server
+        .until(|stats| stats.connections_now == 0 && stats.streams_total == 1)
+        .await;
+}
+
+#[tokio::test]
+async fn an_order_reaches_a_connection_in_every_phase() {
+    let silent = TestServer::builder().silent();
+    let stalled = TestServer::builder().tls(&Authority::new());
+    for server in [silent, stalled, TestServer::builder()] {
+        let server = server.start().await;
+        let socket = tokio::net::TcpStream::connect(server.address().unwrap())
+            .await
+            .unwrap();
+        server.until(|stats| stats.connections_now == 1).await;
+        server.reset(0);
+        server.until(|stats| stats.connections_now == 0).await;
+        assert_eq!(end_of(socket).await, std::io::ErrorKind::ConnectionReset);
+    }
+}
+
+/// Reads until the connection is reset.
+async fn end_of(mut socket: tokio::net::TcpStream) -> std::io::ErrorKind {
+    loop {
+        match socket.read(&mut [0; 256]).await {
+            Ok(0) => panic!("closed, not reset"),
+            Ok(_) => {}
+            Err(error) => return error.kind(),
+        }
+    }
 }
 
 #[tokio::test]

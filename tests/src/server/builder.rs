@@ -2,9 +2,11 @@
 
 use std::convert::Infallible;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
+use tokio_rustls::rustls::ServerConfig;
 use tonic::body::Body;
 use tonic::codegen::Service;
 use tonic::server::NamedService;
@@ -14,6 +16,10 @@ use super::TestServer;
 use super::service::Scripted;
 use crate::pb::test_service_server::TestServiceServer;
 use crate::socket::Address;
+use crate::tls::Authority;
+
+/// What the server's certificate is for.
+const NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
 
 /// Options of a [`TestServer`]. What is left alone behaves as tonic's server does by default.
 #[derive(Debug, Clone)]
@@ -27,6 +33,7 @@ pub struct Builder {
 /// How each connection is treated.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Manner {
+    pub(super) tls: Option<Arc<ServerConfig>>,
     pub(super) silent: bool,
     pub(super) max_concurrent_streams: Option<u32>,
     pub(super) max_connection_age: Option<Duration>,
@@ -61,6 +68,18 @@ impl Builder {
     /// Listens on a unix socket at `path` instead of a TCP port.
     pub fn unix(mut self, path: impl Into<PathBuf>) -> Self {
         self.address = Address::Unix(path.into());
+        self
+    }
+
+    /// Speaks TLS, with a certificate that `authority` issues for `localhost` and 127.0.0.1.
+    pub fn tls(mut self, authority: &Authority) -> Self {
+        self.manner.tls = Some(authority.server(&NAMES, false));
+        self
+    }
+
+    /// Like [`tls`](Self::tls), and takes only clients with a certificate of the same authority.
+    pub fn mutual_tls(mut self, authority: &Authority) -> Self {
+        self.manner.tls = Some(authority.server(&NAMES, true));
         self
     }
 

@@ -8,7 +8,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt;
@@ -16,16 +16,18 @@ use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 use tonic::body::Body;
 use tonic::codegen::Service;
 use tonic::service::Routes;
 
 use super::builder::Manner;
 use crate::host::{Guest, Serve};
-use crate::socket::Socket;
+use crate::socket::{ResetOnDrop, Socket};
+use crate::stats::Page;
 use crate::tap::Tap;
 use crate::tasks::Tasks;
 
@@ -74,6 +76,10 @@ impl Connections {
         }
     }
 
+    pub(super) fn have_tls(&self) -> bool {
+        self.manner.tls.is_some()
+    }
+
     pub(super) fn order_all(&self, order: Order) {
         for orders in self.orders().iter() {
             orders.send_replace(order);
@@ -99,80 +105,84 @@ impl Serve for Connections {
         all.push(orders.clone());
         debug_assert_eq!(all.len(), guest.page.id() + 1, "ids are given in one order");
 
-        let (routes, manner, tasks) =
-            (self.routes.clone(), self.manner.clone(), self.tasks.clone());
+        let Guest {
+            socket,
+            client,
+            page,
+        } = guest;
+        let reset = socket.reset_on_drop();
+        let inbox = orders.subscribe();
+        let calls = Calls::new(&page, client, self.routes.clone(), &self.manner, orders);
+        let (manner, tasks) = (self.manner.clone(), self.tasks.clone());
         async move {
-            if manner.silent {
-                keep_silent(guest, orders.subscribe()).await;
-            } else {
-                serve(guest, routes, manner, tasks, orders).await;
+            tokio::select! {
+                () = live(socket, page, calls, &manner, tasks, inbox.clone()) => {}
+                // Its winning drops the connection, whatever that is doing.
+                () = ended_by_order(inbox.clone(), reset) => {}
             }
         }
     }
 }
 
-/// Serves a connection until the client or an order ends it.
-async fn serve(
-    guest: Guest,
-    routes: Routes,
-    manner: Manner,
+/// Waits for an order to end the connection. The way it is to end is settled when this returns.
+async fn ended_by_order(mut inbox: watch::Receiver<Order>, reset: ResetOnDrop) {
+    let order = inbox
+        .wait_for(|order| matches!(order, Order::Cut | Order::Reset))
+        .await;
+    if order.is_ok_and(|order| *order == Order::Reset) {
+        reset.set();
+    }
+}
+
+/// The life of a connection, until the client ends it or it is drained.
+async fn live(
+    socket: Socket,
+    page: Page,
+    calls: Calls,
+    manner: &Manner,
     tasks: Tasks,
-    orders: watch::Sender<Order>,
+    inbox: watch::Receiver<Order>,
 ) {
-    let Guest {
-        socket,
-        client,
-        page,
-    } = guest;
-    let reset = socket.reset_on_drop();
-    let mut inbox = orders.subscribe();
-    let mut drain_at = manner.max_connection_age.map(|age| Instant::now() + age);
-
-    let calls = Calls {
-        connection: page.id(),
-        client,
-        routes,
-        left: manner.max_calls_per_connection.map(AtomicUsize::new),
-        orders,
-    };
-    let socket = TokioIo::new(Tap::new(socket, page));
-    let service = service_fn(move |request| calls.answer(request));
-    let connection = http2_of(&manner, tasks).serve_connection(socket, service);
-    tokio::pin!(connection);
-    loop {
-        tokio::select! {
-            // How a connection ends is the client's affair, and the ledger has it already.
-            _ = connection.as_mut() => return,
-            () = sleep_until(drain_at.unwrap_or_else(Instant::now)), if drain_at.is_some() => {
-                drain_at = None;
-                connection.as_mut().graceful_shutdown();
+    if manner.silent {
+        read_to_end(socket).await;
+        return;
+    }
+    match &manner.tls {
+        None => serve(Tap::new(socket, page), calls, manner, tasks, inbox).await,
+        // A client that does not get through the handshake learns of it at its own end.
+        Some(tls) => {
+            if let Ok(stream) = TlsAcceptor::from(Arc::clone(tls)).accept(socket).await {
+                serve(Tap::new(stream, page), calls, manner, tasks, inbox).await;
             }
-            changed = inbox.changed() => match changed.map(|()| *inbox.borrow_and_update()) {
-                Ok(Order::Serve) => {}
-                Ok(Order::Drain) => connection.as_mut().graceful_shutdown(),
-                Ok(Order::Cut) | Err(_) => return,
-                Ok(Order::Reset) => return reset.set(),
-            },
         }
     }
 }
 
-/// Says nothing on a connection until the client or an order ends it.
-async fn keep_silent(guest: Guest, mut inbox: watch::Receiver<Order>) {
-    let Guest {
-        socket,
-        page: _page,
-        ..
-    } = guest;
-    let reset = socket.reset_on_drop();
-    tokio::select! {
-        () = read_to_end(socket) => {}
-        order = inbox.wait_for(|order| matches!(order, Order::Cut | Order::Reset)) => {
-            if order.is_ok_and(|order| *order == Order::Reset) {
-                reset.set();
-            }
+/// Serves calls, and shuts down gracefully when the connection's age or an order demands it.
+async fn serve(
+    stream: Tap<impl AsyncRead + AsyncWrite + Send + Unpin + 'static>,
+    calls: Calls,
+    manner: &Manner,
+    tasks: Tasks,
+    mut inbox: watch::Receiver<Order>,
+) {
+    let service = service_fn(move |request| calls.answer(request));
+    let connection = http2_of(manner, tasks).serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let drained = async {
+        let ordered = inbox.wait_for(|order| *order == Order::Drain);
+        // Whether it is the age or the order makes no difference.
+        match manner.max_connection_age {
+            Some(age) => drop(timeout(age, ordered).await),
+            None => drop(ordered.await),
         }
+    };
+    // How a connection ends is the client's affair, and the ledger has it already.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = drained => connection.as_mut().graceful_shutdown(),
     }
+    let _ = connection.await;
 }
 
 /// Reads, so that the client's end is noticed, and never answers.
@@ -204,6 +214,23 @@ struct Calls {
 }
 
 impl Calls {
+    fn new(
+        page: &Page,
+        client: String,
+        routes: Routes,
+        manner: &Manner,
+        orders: watch::Sender<Order>,
+    ) -> Self {
+        let left = manner.max_calls_per_connection.map(AtomicUsize::new);
+        Self {
+            connection: page.id(),
+            client,
+            routes,
+            left,
+            orders,
+        }
+    }
+
     fn answer(
         &self,
         mut request: Request<Incoming>,

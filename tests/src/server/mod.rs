@@ -58,9 +58,14 @@ impl TestServer {
         Self { host, connections }
     }
 
-    /// The target to connect to: `http://127.0.0.1:port` or `unix:/path`.
+    /// The target to connect to: `http://127.0.0.1:port`, `https://127.0.0.1:port` or
+    /// `unix:/path`.
     pub fn uri(&self) -> String {
-        self.host.uri("http")
+        self.host.uri(if self.connections.have_tls() {
+            "https"
+        } else {
+            "http"
+        })
     }
 
     /// The TCP address, if the server has one.

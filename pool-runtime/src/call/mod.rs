@@ -21,19 +21,20 @@ use std::time::Duration;
 use h2::RecvStream;
 use h2::client::ResponseFuture;
 use http::header::{CONTENT_TYPE, HeaderValue, TE, USER_AGENT};
-use http::uri::{Authority, PathAndQuery, Scheme, Uri};
-use http::{HeaderMap, Method, StatusCode, request};
+use http::uri::{PathAndQuery, Uri};
+use http::{HeaderMap, Method, StatusCode};
 use tokio::runtime::Handle;
+use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 use tonic::Status;
-use tonic::body::Body;
 use tracing::Instrument;
 
 pub use self::body::ResponseBody;
 use self::deadline::{Deadline, GRPC_TIMEOUT};
 use self::fate::{Fate, Mark};
 use self::hold::Hold;
-use self::outgoing::{Outgoing, Pump};
+pub(crate) use self::outgoing::Outgoing;
+use self::outgoing::Pump;
 use crate::Error;
 use crate::error::{Kind, Phase};
 use crate::pool::shared::Shared;
@@ -44,12 +45,12 @@ use crate::pool::slot::{Slot, Wait};
 const MAX_REPLAYS: u32 = 16;
 
 /// Where a call gets its slot from.
-#[derive(Debug, Clone)]
-pub(crate) enum Source {
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Source<'a> {
     /// Any connection of the pool.
-    Pool(Arc<Shared>),
+    Pool(&'a Arc<Shared>),
     /// The one of a lease, when it is this call's turn.
-    Lease(Arc<Shared>, Arc<tokio::sync::Mutex<Slot>>),
+    Lease(&'a Arc<Shared>, &'a Arc<Mutex<Slot>>),
 }
 
 /// What the caller wants beyond what the request says.
@@ -65,15 +66,16 @@ pub(crate) struct Options {
 
 /// Makes a call. Dropping the future at any point cancels the call and gives back what it holds.
 pub(crate) async fn call(
-    source: Source,
-    request: http::Request<Body>,
+    source: Source<'_>,
+    head: Head,
+    body: Outgoing,
     options: Options,
 ) -> Result<http::Response<ResponseBody>, Status> {
-    let span = span::of(source.shared(), request.uri());
+    let span = span::of(source.shared(), &head.uri);
     if span.is_disabled() {
-        return run(source, request, options, span).await;
+        return run(source, head, body, options, span).await;
     }
-    let result = run(source, request, options, span.clone())
+    let result = run(source, head, body, options, span.clone())
         .instrument(span.clone())
         .await;
     if let Err(status) = &result {
@@ -83,40 +85,47 @@ pub(crate) async fn call(
 }
 
 async fn run(
-    source: Source,
-    request: http::Request<Body>,
+    source: Source<'_>,
+    head: Head,
+    mut body: Outgoing,
     options: Options,
     span: tracing::Span,
 ) -> Result<http::Response<ResponseBody>, Status> {
     if Handle::try_current().is_err() {
         return Err(Error::new(Kind::NoRuntime, &source.shared().endpoint).into());
     }
-    let (head, body) = request.into_parts();
-    let stated = [deadline::requested(&head.headers), options.deadline];
+    let mut now = Instant::now();
+    let stated = [deadline::requested(&head.own), options.deadline];
     let after = stated.into_iter().flatten().min().or(options.default_deadline);
     let mut call = Call {
-        deadline: after.map(|after| Deadline::after(Instant::now(), after)),
+        deadline: after.map(|after| Deadline::after(now, after)),
         for_ready: options.wait_for_ready,
-        head: Head::new(head, source.shared())?,
+        head,
         source,
         attempts: 0,
         span,
     };
-    let mut body = Outgoing::begin(body).await?;
     loop {
-        let hold = call.acquire().await?;
-        let now = Instant::now();
+        let hold = match call.take_at_once() {
+            Some(hold) => hold,
+            None => {
+                let hold = call.acquire().await?;
+                now = Instant::now();
+                hold
+            }
+        };
         call.check_time(now)?;
         body = match call.attempt(hold, body, now).await {
             Ok(response) => return Ok(response),
             Err(Failure::Final(status)) => return Err(*status),
             Err(Failure::Replay(body)) => body,
         };
+        now = Instant::now();
     }
 }
 
-impl Source {
-    fn shared(&self) -> &Arc<Shared> {
+impl Source<'_> {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
         match self {
             Self::Pool(shared) | Self::Lease(shared, _) => shared,
         }
@@ -124,8 +133,8 @@ impl Source {
 }
 
 /// A call under way.
-struct Call {
-    source: Source,
+struct Call<'a> {
+    source: Source<'a>,
     head: Head,
     deadline: Option<Deadline>,
     for_ready: bool,
@@ -155,21 +164,28 @@ impl Drop for Flight {
     }
 }
 
-impl Call {
-    async fn acquire(&mut self) -> Result<Hold, Status> {
+impl Call<'_> {
+    fn take_at_once(&self) -> Option<Hold> {
+        match self.source {
+            Source::Pool(shared) => shared.try_take().map(Hold::Slot),
+            Source::Lease(..) => None,
+        }
+    }
+
+    async fn acquire(&self) -> Result<Hold, Status> {
         let wait = Wait {
             deadline: self.deadline.map(|deadline| (deadline.at, deadline.after)),
             for_ready: self.for_ready,
         };
-        let hold = match &self.source {
-            Source::Pool(shared) => shared.acquire(wait).await.map(Hold::Slot),
+        let hold = match self.source {
+            Source::Pool(shared) => shared.acquire_queued(wait).await.map(Hold::Slot),
             Source::Lease(_, slot) => self.turn_on(slot.clone()).await,
         };
         hold.map_err(|error| error.after(self.attempts, false).into())
     }
 
     /// Waits until the call before this one on the same lease has ended.
-    async fn turn_on(&self, slot: Arc<tokio::sync::Mutex<Slot>>) -> Result<Hold, Error> {
+    async fn turn_on(&self, slot: Arc<Mutex<Slot>>) -> Result<Hold, Error> {
         let turn = slot.lock_owned();
         let Some(deadline) = self.deadline else {
             return Ok(Hold::Lease(turn.await));
@@ -300,44 +316,77 @@ impl From<Error> for Failure {
 }
 
 /// The head of a request, from which each attempt makes its own.
-struct Head {
+#[derive(Debug)]
+pub(crate) struct Head {
     uri: Uri,
-    headers: HeaderMap,
+    /// Headers that all calls of a client have.
+    common: Option<Arc<HeaderMap>>,
+    /// This call's own; they count where both have one.
+    own: HeaderMap,
 }
 
 impl Head {
-    fn new(head: request::Parts, shared: &Shared) -> Result<Self, Status> {
-        let (scheme, authority) = shared.dialer.target().origin();
-        let uri = absolute(head.uri, scheme, authority)
-            .map_err(|problem| Error::new(Kind::Request { problem }, &shared.endpoint))?;
-        let mut headers = head.headers;
+    /// The head of a call with what all calls of a client have, and metadata of its own.
+    pub(crate) fn new(
+        shared: &Shared,
+        path: PathAndQuery,
+        common: Arc<HeaderMap>,
+        own: HeaderMap,
+    ) -> Result<Self, Status> {
+        Ok(Self {
+            uri: absolute(path.into(), shared)?,
+            common: Some(common),
+            own,
+        })
+    }
+
+    /// The head of a call that a plain tonic client makes.
+    pub(crate) fn of_request(shared: &Shared, uri: Uri, mut headers: HeaderMap) -> Result<Self, Status> {
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.entry(USER_AGENT).or_insert_with(|| shared.user_agent.clone());
-        Ok(Self { uri, headers })
+        Ok(Self {
+            uri: absolute(uri, shared)?,
+            common: None,
+            own: headers,
+        })
     }
 
     fn request(&self, deadline: Option<Deadline>, now: Instant) -> http::Request<()> {
+        let mut headers = match &self.common {
+            Some(common) => {
+                let mut headers = HeaderMap::clone(common);
+                if !self.own.is_empty() {
+                    headers.extend(self.own.clone());
+                }
+                headers
+            }
+            None => self.own.clone(),
+        };
+        if let Some(deadline) = deadline {
+            headers.insert(GRPC_TIMEOUT, deadline.header(now));
+        }
         let mut request = http::Request::new(());
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.uri.clone();
         *request.version_mut() = http::Version::HTTP_2;
-        *request.headers_mut() = self.headers.clone();
-        if let Some(deadline) = deadline {
-            request.headers_mut().insert(GRPC_TIMEOUT, deadline.header(now));
-        }
+        *request.headers_mut() = headers;
         request
     }
 }
 
 /// `uri` with the target's scheme and, where it has none of its own (tonic's `with_origin`), authority.
-fn absolute(uri: Uri, scheme: &Scheme, authority: &Authority) -> Result<Uri, String> {
+fn absolute(uri: Uri, shared: &Shared) -> Result<Uri, Status> {
+    let (scheme, authority) = shared.dialer.target().origin();
     let mut parts = uri.into_parts();
     parts.scheme = Some(scheme.clone());
     parts.authority.get_or_insert_with(|| authority.clone());
     parts
         .path_and_query
         .get_or_insert_with(|| PathAndQuery::from_static("/"));
-    Uri::from_parts(parts).map_err(|error| error.to_string())
+    Uri::from_parts(parts).map_err(|error| {
+        let problem = error.to_string();
+        Error::new(Kind::Request { problem }, &shared.endpoint).into()
+    })
 }
 
 /// Whether an answer is something else than gRPC: a proxy's error page, say. Such a body is never parsed (R24).

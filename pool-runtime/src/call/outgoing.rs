@@ -39,6 +39,16 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
+    /// A body that is complete.
+    pub(crate) fn whole(message: Bytes) -> Self {
+        Self {
+            size: message.len(),
+            taken: vec![message],
+            overflowed: false,
+            rest: None,
+        }
+    }
+
     /// Takes what the body has at once, up to the bound. An error is the body's own.
     pub(crate) async fn begin(body: Body) -> Result<Self, Status> {
         let mut this = Self {

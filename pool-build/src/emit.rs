@@ -176,7 +176,7 @@ impl Types {
         });
         parse_quote! {
             #[doc(hidden)]
-            #[allow(unused_imports, unreachable_pub)]
+            #[allow(deprecated, unreachable_pub, unused_imports)]
             pub mod __pool {
                 #(#direct)*
                 #(#nested)*

@@ -32,6 +32,8 @@ mod expand;
 mod fallback;
 mod ir;
 mod parse;
+#[cfg(test)]
+mod tests;
 
 use proc_macro::TokenStream;
 

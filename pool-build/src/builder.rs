@@ -148,10 +148,7 @@ impl Builder {
     ///
     /// For the output directory and the descriptor set use the methods of this builder: they hold with
     /// protox too.
-    pub fn tonic(
-        mut self,
-        change: impl FnOnce(tonic_prost_build::Builder) -> tonic_prost_build::Builder,
-    ) -> Self {
+    pub fn tonic(mut self, change: impl FnOnce(tonic_prost_build::Builder) -> tonic_prost_build::Builder) -> Self {
         self.tonic = change(self.tonic);
         self
     }
@@ -200,11 +197,7 @@ impl Builder {
         self.generate_from(descriptors)
     }
 
-    fn compile_with_protoc(
-        mut self,
-        protos: &[PathBuf],
-        includes: &[PathBuf],
-    ) -> Result<(), Error> {
+    fn compile_with_protoc(mut self, protos: &[PathBuf], includes: &[PathBuf]) -> Result<(), Error> {
         // protoc's own list of what it read is the descriptor set, so there always is one.
         let set = match self.descriptor_path.clone() {
             Some(path) => path,
@@ -215,8 +208,7 @@ impl Builder {
         let includes: Vec<&Path> = includes.iter().map(PathBuf::as_path).collect();
         let protos: Vec<&Path> = protos.iter().map(PathBuf::as_path).collect();
         self.generate(|tonic, config| tonic.compile_with_config(config, &protos, &includes))?;
-        let encoded = fs::read(&set)
-            .map_err(|cause| Error::io(format!("{}: can't be read", set.display()), cause))?;
+        let encoded = fs::read(&set).map_err(|cause| Error::io(format!("{}: can't be read", set.display()), cause))?;
         let includes: Vec<PathBuf> = includes.into_iter().map(Path::to_owned).collect();
         if rerun {
             println!("cargo:rerun-if-env-changed=PROTOC");
@@ -240,13 +232,8 @@ impl Builder {
         let (generator, mistakes) = Generator::new(&self.tonic, self.cross_crate);
         self.prost.service_generator(Box::new(generator));
         // The builder would put its bare generator in the place of ours if it were to build anything.
-        let tonic = self
-            .tonic
-            .out_dir(out_dir)
-            .build_client(false)
-            .build_server(false);
-        run(tonic, self.prost)
-            .map_err(|cause| Error::io("the .proto files were not compiled", cause))?;
+        let tonic = self.tonic.out_dir(out_dir).build_client(false).build_server(false);
+        run(tonic, self.prost).map_err(|cause| Error::io("the .proto files were not compiled", cause))?;
         let mistakes = mistakes.take();
         if mistakes.is_empty() {
             Ok(())
@@ -257,11 +244,10 @@ impl Builder {
 
     fn target_dir(&self) -> Result<PathBuf, Error> {
         let from_cargo = || std::env::var_os("OUT_DIR").map(PathBuf::from);
-        self.out_dir.clone().or_else(from_cargo).ok_or_else(|| {
-            Error::new([
-                "OUT_DIR is not set: call this in a build script, or set out_dir".to_owned(),
-            ])
-        })
+        self.out_dir
+            .clone()
+            .or_else(from_cargo)
+            .ok_or_else(|| Error::new(["OUT_DIR is not set: call this in a build script, or set out_dir".to_owned()]))
     }
 
     fn write_descriptors(&self, encoded: &[u8]) -> Result<(), Error> {

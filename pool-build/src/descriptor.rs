@@ -19,8 +19,7 @@ pub(crate) struct Compiled {
 
 /// Compiles `protos` with protox. Every file is tried, so that one build shows the mistakes of all.
 pub(crate) fn compile(protos: &[PathBuf], includes: &[PathBuf]) -> Result<Compiled, Error> {
-    let mut compiler =
-        Compiler::new(includes).map_err(|error| Error::new(mistakes(&error, includes)))?;
+    let mut compiler = Compiler::new(includes).map_err(|error| Error::new(mistakes(&error, includes)))?;
     compiler.include_imports(true).include_source_info(true);
     let mut found = Vec::new();
     for proto in protos {

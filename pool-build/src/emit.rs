@@ -27,11 +27,7 @@ const ENTRY: &str = "compile_this_proto_with_pool_build";
 const MACRO: &str = "__pool_include_this_file_once_or_generate_it_with_cross_crate_false";
 
 /// Adds `description` to the client module in `file`.
-pub(crate) fn describe(
-    file: &mut File,
-    description: &Description,
-    cross_crate: bool,
-) -> Result<(), String> {
+pub(crate) fn describe(file: &mut File, description: &Description, cross_crate: bool) -> Result<(), String> {
     let name = unique(description, &file.to_token_stream().to_string());
     let mut types = Types::default();
     let description = macro_body(description, &mut types);
@@ -164,10 +160,7 @@ impl Types {
         let mut places: BTreeMap<usize, Vec<TokenStream>> = BTreeMap::new();
         for (path, place) in self.paths.into_values() {
             let path = from_below(path, if place == 1 { 1 } else { 2 });
-            places
-                .entry(place)
-                .or_default()
-                .push(quote!(pub use #path;));
+            places.entry(place).or_default().push(quote!(pub use #path;));
         }
         let direct = places.remove(&1).unwrap_or_default();
         let nested = places.into_iter().map(|(place, uses)| {
@@ -187,11 +180,8 @@ impl Types {
 
 /// The path, as it reads `depth` modules further down.
 fn from_below(mut path: Path, depth: usize) -> Path {
-    let relative = path.leading_colon.is_none()
-        && path
-            .segments
-            .first()
-            .is_some_and(|segment| segment.ident == "super");
+    let relative =
+        path.leading_colon.is_none() && path.segments.first().is_some_and(|segment| segment.ident == "super");
     if relative {
         for _ in 0..depth {
             let up = Ident::new("super", Span::call_site());
@@ -204,7 +194,14 @@ fn from_below(mut path: Path, depth: usize) -> Path {
 /// A name that no other client of the crate has: packages may differ only in where their dots are, and
 /// one service may be generated twice, with different settings.
 fn unique(description: &Description, source: &str) -> Ident {
-    let readable = description.name.to_lowercase().replace('.', "_");
+    let letter = |c: char| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_lowercase()
+        } else {
+            '_'
+        }
+    };
+    let readable: String = description.name.chars().map(letter).collect();
     let hash = fnv1a(description.name.bytes().chain(source.bytes()));
     format_ident!("{MACRO}_{readable}_{hash:016x}")
 }

@@ -50,11 +50,7 @@ impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The line starts with "Error: " already, and a path is only clickable at the start of one.
         if self.mistakes.len() > 1 {
-            write!(
-                f,
-                "{} mistakes in .proto files\n{self}",
-                self.mistakes.len()
-            )?;
+            write!(f, "{} mistakes in .proto files\n{self}", self.mistakes.len())?;
         } else {
             write!(f, "{self}")?;
         }
@@ -96,11 +92,7 @@ pub(crate) fn locate(name: &str, includes: &[PathBuf]) -> PathBuf {
 }
 
 /// One mistake: where it is, what it is, and what else belongs to it.
-fn describe(
-    mistake: &dyn Diagnostic,
-    source: Option<&dyn SourceCode>,
-    file: Option<&Path>,
-) -> String {
+fn describe(mistake: &dyn Diagnostic, source: Option<&dyn SourceCode>, file: Option<&Path>) -> String {
     let mut labels: Vec<LabeledSpan> = mistake.labels().into_iter().flatten().collect();
     // Where there are two places, as with a name defined twice, the later one is taken as the one at
     // fault and the other is told in a note.

@@ -8,8 +8,8 @@
 use prost_build::{Method, Service};
 use prost_types::method_options::IdempotencyLevel;
 use syn::{
-    Attribute, Expr, File, FnArg, GenericArgument, ImplItem, ImplItemFn, Item, ItemMod, Pat, Path,
-    PathArguments, ReturnType, Stmt, Type, TypeParamBound,
+    Attribute, Expr, File, FnArg, GenericArgument, ImplItem, ImplItemFn, Item, ItemMod, Pat, Path, PathArguments,
+    ReturnType, Stmt, Type, TypeParamBound,
 };
 
 use crate::generator::full_name;
@@ -45,11 +45,7 @@ pub(crate) struct Rpc {
 }
 
 /// Reads the description of `service` from `file`, the client that was generated for `renamed`.
-pub(crate) fn describe(
-    service: &Service,
-    renamed: &Service,
-    file: &mut File,
-) -> Result<Description, String> {
+pub(crate) fn describe(service: &Service, renamed: &Service, file: &mut File) -> Result<Description, String> {
     let unknown = |what: String| {
         format!(
             "{}: the client that tonic-prost-build generated has an unexpected form ({what}); this \
@@ -58,15 +54,12 @@ pub(crate) fn describe(
         )
     };
     let module = client_module(file).ok_or_else(|| unknown("no client module".to_owned()))?;
-    let (client, attributes) =
-        client_struct(module).ok_or_else(|| unknown("no client type".to_owned()))?;
+    let (client, attributes) = client_struct(module).ok_or_else(|| unknown("no client type".to_owned()))?;
     let rpcs = service
         .methods
         .iter()
         .zip(&renamed.methods)
-        .map(|(method, renamed)| {
-            rpc(method, &renamed.name, module).ok_or_else(|| unknown(method.proto_name.clone()))
-        })
+        .map(|(method, renamed)| rpc(method, &renamed.name, module).ok_or_else(|| unknown(method.proto_name.clone())))
         .collect::<Result<_, _>>()?;
     Ok(Description {
         name: full_name(service),
@@ -146,9 +139,7 @@ fn function<'a>(module: &'a [Item], name: &str) -> Option<&'a ImplItemFn> {
         _ => None,
     });
     impls.flatten().find_map(|item| match item {
-        ImplItem::Fn(function) if function.sig.asyncness.is_some() => {
-            (function.sig.ident == name).then_some(function)
-        }
+        ImplItem::Fn(function) if function.sig.asyncness.is_some() => (function.sig.ident == name).then_some(function),
         _ => None,
     })
 }

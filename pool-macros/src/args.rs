@@ -95,10 +95,7 @@ fn client(tokens: TokenStream, errors: &mut Errors) -> Option<ClientPath> {
         errors.at(tokens, format!("{remedy} {EXAMPLE}"));
         return None;
     };
-    let arguments = path
-        .segments
-        .iter()
-        .find(|segment| !segment.arguments.is_none());
+    let arguments = path.segments.iter().find(|segment| !segment.arguments.is_none());
     if let Some(segment) = arguments {
         errors.at(
             &segment.arguments,
@@ -133,10 +130,7 @@ fn rpc(ident: Ident, inner: TokenStream, rpcs: &mut Vec<RpcArgs>, errors: &mut E
     }
     let mut options = Options::default();
     if inner.is_empty() {
-        errors.at(
-            &ident,
-            format!("`{ident}` has no options; {}", rpc_options()),
-        );
+        errors.at(&ident, format!("`{ident}` has no options; {}", rpc_options()));
     }
     for tokens in split_at_commas(inner) {
         match Argument::read(&tokens) {
@@ -145,10 +139,7 @@ fn rpc(ident: Ident, inner: TokenStream, rpcs: &mut Vec<RpcArgs>, errors: &mut E
             }
             Ok(Argument { ident, .. }) => {
                 let hint = did_you_mean(&ident, RPC_OPTIONS);
-                errors.at(
-                    &ident,
-                    format!("unknown option `{ident}`{hint}; {}", rpc_options()),
-                );
+                errors.at(&ident, format!("unknown option `{ident}`{hint}; {}", rpc_options()));
             }
             Err(_) if tokens.is_empty() => {}
             Err(_) => errors.at(tokens, format!("expected an option; {}", rpc_options())),

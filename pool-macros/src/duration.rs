@@ -39,9 +39,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
         return Err(format!("a duration is missing: {EXAMPLES}"));
     }
     if nanos == 0 {
-        return Err(
-            "a deadline of zero would fail every call; for no deadline write \"none\"".into(),
-        );
+        return Err("a deadline of zero would fail every call; for no deadline write \"none\"".into());
     }
     if nanos > LONGEST.as_nanos() {
         return Err("a deadline is at most 99999999 hours; for no deadline write \"none\"".into());
@@ -98,11 +96,7 @@ mod tests {
             "٣s",
             "2µs",
         ] {
-            assert!(
-                parse(text).is_err(),
-                "{text:?} was read as {:?}",
-                parse(text)
-            );
+            assert!(parse(text).is_err(), "{text:?} was read as {:?}", parse(text));
         }
     }
 }

@@ -27,10 +27,7 @@ impl Errors {
 }
 
 /// Of `known`, the name that `wrong` was probably meant to be.
-pub(crate) fn nearest<'a>(
-    wrong: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // A third of the letters may be wrong: enough for a typo, too little to take `chat` for `crate`.
     let tolerated = (wrong.len() / 3).max(1);
     known

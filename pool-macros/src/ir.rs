@@ -106,8 +106,7 @@ impl ClientPath {
     pub(crate) fn new(path: Path) -> Option<Self> {
         let mut module = path;
         let ident = module.segments.pop()?.into_value().ident;
-        let segments: Punctuated<_, Token![::]> =
-            std::mem::take(&mut module.segments).into_iter().collect();
+        let segments: Punctuated<_, Token![::]> = std::mem::take(&mut module.segments).into_iter().collect();
         module.segments = segments;
         (!module.segments.is_empty()).then_some(Self { module, ident })
     }

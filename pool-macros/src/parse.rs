@@ -36,16 +36,10 @@ pub(crate) fn item(tokens: TokenStream, errors: &mut Errors) -> Option<Struct> {
     if !item.generics.params.is_empty() {
         errors.at(
             &item.generics,
-            format!(
-                "a pooled client has no parameters: write `struct {};`",
-                item.ident
-            ),
+            format!("a pooled client has no parameters: write `struct {};`", item.ident),
         );
     } else if let Some(clause) = &item.generics.where_clause {
-        errors.at(
-            clause,
-            "a pooled client has no parameters and so no `where` clause",
-        );
+        errors.at(clause, "a pooled client has no parameters and so no `where` clause");
     }
     Some(Struct {
         attrs: item.attrs,

@@ -56,19 +56,14 @@ fn the_second_stage_makes_a_method_of_each_rpc() {
         new_(idempotent = false),
         type(deadline = "1m30s"),
     };
-    compare(
-        "rpcs.rs",
-        expand::rpcs(quote!({ #description } { #args } Greeter)),
-    );
+    compare("rpcs.rs", expand::rpcs(quote!({ #description } { #args } Greeter)));
 }
 
 #[track_caller]
 fn compare(name: &str, tokens: TokenStream) {
     let file = syn::parse2(tokens).expect("the expansion is a list of items");
     let actual = prettyplease::unparse(&file);
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     if std::env::var_os("POOL_BLESS").is_some() {
         fs::write(&path, &actual).unwrap();
     }

@@ -98,12 +98,13 @@ pub mod pool_client {
         pub use super::super::Bytes;
         pub use super::super::Client;
         pub use super::super::Method;
+        pub use super::super::Pointf32;
         pub use tonic_prost::ProstCodec;
     }
     #[doc(hidden)]
     #[allow(unused_macros)]
     #[macro_export]
-    macro_rules! __pool_include_this_file_once_or_generate_it_with_cross_crate_false_awkward_names_pool_ebaa8c7d147ff4d5 {
+    macro_rules! __pool_include_this_file_once_or_generate_it_with_cross_crate_false_awkward_names_pool_f94ea6a16ff8d437 {
         ({ $($then:tt)* } { $($module:tt)* } $($rest:tt)*) => {
             $($then)* ! { { format 1; #[doc =
             " The names of what generated code works with."] service PoolClient
@@ -111,10 +112,12 @@ pub mod pool_client {
             ::__pool::Body) ($($module)* ::__pool::Client) ($($module)*
             ::__pool::ProstCodec); rpc bytes "Bytes" unary unknown($($module)*
             ::__pool::Bytes) ($($module)* ::__pool::Method) ($($module)*
+            ::__pool::ProstCodec); rpc number "Number" unary unknown($($module)*
+            ::__pool::Pointf32) ($($module)* ::__pool::Pointf32) ($($module)*
             ::__pool::ProstCodec); } $($rest)* }
         };
     }
     #[doc(hidden)]
     #[allow(unused_imports)]
-    pub use __pool_include_this_file_once_or_generate_it_with_cross_crate_false_awkward_names_pool_ebaa8c7d147ff4d5 as compile_this_proto_with_pool_build;
+    pub use __pool_include_this_file_once_or_generate_it_with_cross_crate_false_awkward_names_pool_f94ea6a16ff8d437 as compile_this_proto_with_pool_build;
 }

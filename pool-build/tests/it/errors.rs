@@ -12,10 +12,7 @@ fn check(files: &[(&str, &str)], expected: &str) {
 #[test]
 fn a_syntax_error_names_file_line_and_column() {
     check(
-        &[(
-            "a.proto",
-            "syntax = \"proto3\";\nmessage A {\n  string name 1;\n}\n",
-        )],
+        &[("a.proto", "syntax = \"proto3\";\nmessage A {\n  string name 1;\n}\n")],
         "DIR/a.proto:3:15: expected '=', but found '1'",
     );
 }
@@ -55,10 +52,7 @@ fn a_mistake_in_an_imported_file_is_named_in_that_file() {
 #[test]
 fn a_name_defined_twice_is_named_with_both_places() {
     check(
-        &[(
-            "a.proto",
-            "syntax = \"proto3\";\nmessage A {}\nmessage A {}\n",
-        )],
+        &[("a.proto", "syntax = \"proto3\";\nmessage A {}\nmessage A {}\n")],
         "DIR/a.proto:3:9: name 'A' is defined twice\n  note: first defined here, at 2:9",
     );
 }
@@ -120,10 +114,7 @@ fn a_folder_that_can_not_be_written_to_is_an_error_with_its_cause() {
         .unwrap_err();
     assert!(std::error::Error::source(&error).is_some());
     let printed = format!("{error:?}");
-    assert!(
-        printed.starts_with("the .proto files were not compiled: "),
-        "{printed}"
-    );
+    assert!(printed.starts_with("the .proto files were not compiled: "), "{printed}");
 }
 
 #[test]

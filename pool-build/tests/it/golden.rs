@@ -65,9 +65,7 @@ fn is_hidden(attribute: &Attribute) -> bool {
 
 #[track_caller]
 fn compare(name: &str, actual: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     if std::env::var_os("POOL_BLESS").is_some() {
         fs::write(&path, actual).unwrap();
     }

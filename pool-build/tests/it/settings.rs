@@ -67,15 +67,9 @@ fn the_description_follows_what_tonic_was_told() {
     let source = folder.read("helloworld.rs");
     assert!(source.contains("pub use crate::Mute;"), "{source}");
     assert!(source.contains("pub use ::elsewhere::Reply;"), "{source}");
-    assert!(
-        source.contains("pub use super::super::HelloRequest;"),
-        "{source}"
-    );
+    assert!(source.contains("pub use super::super::HelloRequest;"), "{source}");
     assert!(!source.contains("Greets one caller.\""), "{source}");
-    assert!(
-        source.contains("Greets one caller as many times"),
-        "{source}"
-    );
+    assert!(source.contains("Greets one caller as many times"), "{source}");
 }
 
 #[test]
@@ -92,9 +86,7 @@ fn without_cross_crate_no_name_is_known_to_the_whole_crate() {
 fn an_include_file_has_all_packages() {
     let folder = Folder::new(&[]);
     let build = folder.build().include_file("all.rs");
-    build
-        .compile_protos(&["awkward/exchange.proto"], INCLUDES)
-        .unwrap();
+    build.compile_protos(&["awkward/exchange.proto"], INCLUDES).unwrap();
     let source = folder.read("all.rs");
     for package in ["awkward.rs", "awkward.left.rs", "awkward.right.rs"] {
         assert!(source.contains(package), "{source}");
@@ -110,10 +102,7 @@ fn descriptors_are_written_and_compile_to_the_same_as_the_protos() {
 
     let descriptors = Folder::new(&[]);
     descriptors.build().compile_fds(decode(&set)).unwrap();
-    assert_eq!(
-        descriptors.read("helloworld.rs"),
-        protos.read("helloworld.rs")
-    );
+    assert_eq!(descriptors.read("helloworld.rs"), protos.read("helloworld.rs"));
 }
 
 #[test]
@@ -134,9 +123,7 @@ fn cargo_is_told_of_every_file_that_was_read() {
     if let Some(dir) = std::env::var_os(CHILD) {
         let build = pool_build::configure().out_dir(PathBuf::from(dir));
         let build = build.emit_rerun_if_changed(true);
-        return build
-            .compile_protos(&["awkward/exchange.proto"], INCLUDES)
-            .unwrap();
+        return build.compile_protos(&["awkward/exchange.proto"], INCLUDES).unwrap();
     }
     let folder = Folder::new(&[]);
     let name = "settings::cargo_is_told_of_every_file_that_was_read";

@@ -61,10 +61,7 @@ fn deadline(ident: &Ident, value: Value, errors: &mut Errors) -> Option<Deadline
     let literal = string(ident, value, "\"2s\"", errors)?;
     let text = literal.value();
     if text == "none" {
-        return Some(Deadline {
-            literal,
-            after: None,
-        });
+        return Some(Deadline { literal, after: None });
     }
     match duration::parse(&text) {
         Ok(after) => Some(Deadline {
@@ -122,8 +119,5 @@ fn or_name(tokens: &TokenStream, ident: &Ident) -> TokenStream {
 
 /// Of two statements one is not meant.
 pub(super) fn given_twice(ident: &Ident, errors: &mut Errors) {
-    errors.at(
-        ident,
-        format!("`{ident}` is given twice; remove one of the two"),
-    );
+    errors.at(ident, format!("`{ident}` is given twice; remove one of the two"));
 }

@@ -130,9 +130,9 @@ fn settings(krate: &Path) -> TokenStream {
 
         /// Lets `interceptor` change or refuse each request; the one added last sees it first.
         #[must_use]
-        pub fn with_interceptor<__I>(self, interceptor: __I) -> Self
+        pub fn with_interceptor<I>(self, interceptor: I) -> Self
         where
-            __I: #private::tonic::service::Interceptor
+            I: #private::tonic::service::Interceptor
                 + ::core::clone::Clone
                 + ::core::marker::Send
                 + ::core::marker::Sync
@@ -173,10 +173,7 @@ fn settings(krate: &Path) -> TokenStream {
 ///     { arguments } Greeter
 /// }`
 fn second_stage(path: &ClientPath, krate: &Path, args: &TokenStream, ident: &Ident) -> TokenStream {
-    let ClientPath {
-        module,
-        ident: client,
-    } = path;
+    let ClientPath { module, ident: client } = path;
     let description = format_ident!("{DESCRIPTION}", span = client.span());
     quote! {
         #module::#description! {

@@ -38,13 +38,7 @@ fn methods(ident: &Ident, description: &Description, args: &Args) -> TokenStream
     let methods = description.rpcs.iter().map(|rpc| {
         let name = check::method_name(&rpc.ident);
         let options = args.rpcs.iter().find(|given| same(&given.ident, &name));
-        method(
-            rpc,
-            &name,
-            description,
-            options.map(|given| &given.options),
-            args,
-        )
+        method(rpc, &name, description, options.map(|given| &given.options), args)
     });
     quote! {
         #(#docs)*
@@ -61,13 +55,7 @@ fn same(a: &Ident, b: &Ident) -> bool {
 
 /// Output: `pub async fn say_hello(&self, request: impl IntoRequest<HelloRequest>)
 ///     -> Result<Response<HelloReply>, Status> { self.__client.unary(&METHOD, codec, request).await }`
-fn method(
-    rpc: &Rpc,
-    name: &Ident,
-    description: &Description,
-    options: Option<&Options>,
-    args: &Args,
-) -> TokenStream {
+fn method(rpc: &Rpc, name: &Ident, description: &Description, options: Option<&Options>, args: &Args) -> TokenStream {
     let krate = &args.krate;
     let private = quote!(#krate::__private);
     let Rpc {
@@ -85,10 +73,7 @@ fn method(
             quote!(IntoStreamingRequest::into_streaming_request),
         )
     } else {
-        (
-            quote!(IntoRequest<#request>),
-            quote!(IntoRequest::into_request),
-        )
+        (quote!(IntoRequest<#request>), quote!(IntoRequest::into_request))
     };
     let response = if rpc.shape.response_streams() {
         quote!(#private::tonic::Streaming<#response>)
@@ -116,22 +101,13 @@ fn default_docs(rpc: &Rpc, description: &Description) -> TokenStream {
     if rpc.attrs.iter().any(|attr| attr.path().is_ident("doc")) {
         return TokenStream::new();
     }
-    let text = format!(
-        " Calls `{}/{}`.",
-        description.service.value(),
-        rpc.proto_name.value()
-    );
+    let text = format!(" Calls `{}/{}`.", description.service.value(), rpc.proto_name.value());
     quote!(#[doc = #text])
 }
 
 /// Output: `Method::new("helloworld.Greeter", "SayHello", "/helloworld.Greeter/SayHello",
 ///     Shape::Unary).deadline(..)`
-fn method_static(
-    rpc: &Rpc,
-    description: &Description,
-    options: Option<&Options>,
-    args: &Args,
-) -> TokenStream {
+fn method_static(rpc: &Rpc, description: &Description, options: Option<&Options>, args: &Args) -> TokenStream {
     let krate = &args.krate;
     let private = quote!(#krate::__private);
     let service = &description.service;

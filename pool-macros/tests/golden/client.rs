@@ -52,11 +52,10 @@ impl Greeter {
     }
     /// Lets `interceptor` change or refuse each request; the one added last sees it first.
     #[must_use]
-    pub fn with_interceptor<__I>(self, interceptor: __I) -> Self
+    pub fn with_interceptor<I>(self, interceptor: I) -> Self
     where
-        __I: ::pool_runtime::__private::tonic::service::Interceptor
-            + ::core::clone::Clone + ::core::marker::Send + ::core::marker::Sync
-            + 'static,
+        I: ::pool_runtime::__private::tonic::service::Interceptor + ::core::clone::Clone
+            + ::core::marker::Send + ::core::marker::Sync + 'static,
     {
         Self {
             __client: self.__client.with_interceptor(interceptor),

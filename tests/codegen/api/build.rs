@@ -3,16 +3,13 @@
 use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    pool_build::configure().build_server(false).compile_protos(
-        &["helloworld.proto", "awkward/wkt.proto"],
-        &["../../../proto"],
-    )?;
+    pool_build::configure()
+        .build_server(false)
+        .compile_protos(&["helloworld.proto", "awkward/wkt.proto"], &["../../../proto"])?;
 
     let plain = PathBuf::from(std::env::var("OUT_DIR")?).join("plain");
     std::fs::create_dir_all(&plain)?;
-    let descriptors = pool_build::configure()
-        .build_client(false)
-        .build_server(false);
+    let descriptors = pool_build::configure().build_client(false).build_server(false);
     let path = plain.join("helloworld.bin");
     descriptors
         .out_dir(&plain)

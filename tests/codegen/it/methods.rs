@@ -4,28 +4,16 @@
 use codegen::awkward::names;
 use pool_runtime::{Pool, pooled_client};
 
-#[pooled_client(
-    names::keywords_client::KeywordsClient,
-    type(deadline = "1s"),
-    r#match(idempotent)
-)]
+#[pooled_client(names::keywords_client::KeywordsClient, type(deadline = "1s"), r#match(idempotent))]
 struct Keywords;
 
-#[pooled_client(
-    names::clashes_client::ClashesClient,
-    new_(idempotent),
-    pool_(deadline = "1s")
-)]
+#[pooled_client(names::clashes_client::ClashesClient, new_(idempotent), pool_(deadline = "1s"))]
 struct Clashes;
 
 #[pooled_client(names::pool_client::PoolClient)]
 struct PoolService;
 
-#[pooled_client(
-    codegen::bare_client::BareClient,
-    deadline = "none",
-    echo(deadline = "1m30s")
-)]
+#[pooled_client(codegen::bare_client::BareClient, deadline = "none", echo(deadline = "1m30s"))]
 struct Bare;
 
 #[test]
@@ -80,10 +68,7 @@ fn tonics_own_client_and_server_of_such_a_service_compile_as_well() {
         drop(client.pool(names::Request::default()));
     }
     // The server's trait has no functions of its own, so it keeps the names.
-    #[allow(
-        dead_code,
-        reason = "that it compiles is the test, and nothing implements the trait"
-    )]
+    #[allow(dead_code, reason = "that it compiles is the test, and nothing implements the trait")]
     fn server<T: names::clashes_server::Clashes>(server: &T) {
         drop(server.new(tonic::Request::new(names::Request::default())));
         drop(server.clone(tonic::Request::new(names::Request::default())));
@@ -96,6 +81,7 @@ fn messages_may_be_named_like_what_generated_code_works_with() {
     fn types(client: &PoolService) {
         drop(client.client(names::Body::default()));
         drop(client.bytes(names::Bytes::default()));
+        drop(client.number(names::Pointf32::default()));
     }
     let _ = types;
 }

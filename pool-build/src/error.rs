@@ -99,7 +99,10 @@ fn describe(mistake: &dyn Diagnostic, source: Option<&dyn SourceCode>, file: Opt
     labels.sort_by_key(LabeledSpan::offset);
     let place = labels.pop();
     let message = with_cause(mistake);
-    let at = place.and_then(|label| position(&label, source));
+    let at = match place {
+        Some(place) => position(&place, source),
+        None => file.and_then(|file| end_of_file(&message, file)),
+    };
     let mut text = match (file, at) {
         (Some(file), Some((line, column))) => {
             format!("{}:{line}:{column}: {message}", file.display())
@@ -133,4 +136,14 @@ fn with_cause(mistake: &dyn Diagnostic) -> String {
 fn position(label: &LabeledSpan, source: Option<&dyn SourceCode>) -> Option<(usize, usize)> {
     let contents = source?.read_span(label.inner(), 0, 0).ok()?;
     Some((contents.line() + 1, contents.column() + 1))
+}
+
+/// Where the end of the file is, if that is what the message is about: protox gives it no label.
+fn end_of_file(message: &str, file: &Path) -> Option<(usize, usize)> {
+    if !message.ends_with("reached end of file") {
+        return None;
+    }
+    let text = std::fs::read_to_string(file).ok()?;
+    let last = text.rsplit('\n').next().unwrap_or_default();
+    Some((text.matches('\n').count() + 1, last.chars().count() + 1))
 }

@@ -1,3 +1,5 @@
 //! What pool-build and pool-macros make of protos, one module per question.
 
-mod local;
+mod methods;
+mod types;
+mod ui;

@@ -1,5 +1,7 @@
 //! What pool-build and pool-macros make of protos, one module per question.
 
+mod echo;
 mod methods;
+mod run;
 mod types;
 mod ui;

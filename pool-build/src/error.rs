@@ -94,10 +94,9 @@ pub(crate) fn locate(name: &str, includes: &[PathBuf]) -> PathBuf {
 /// One mistake: where it is, what it is, and what else belongs to it.
 fn describe(mistake: &dyn Diagnostic, source: Option<&dyn SourceCode>, file: Option<&Path>) -> String {
     let mut labels: Vec<LabeledSpan> = mistake.labels().into_iter().flatten().collect();
-    // Where there are two places, as with a name defined twice, the later one is taken as the one at
-    // fault and the other is told in a note.
-    labels.sort_by_key(LabeledSpan::offset);
-    let place = labels.pop();
+    // Where there are two places, as with a name defined twice, one is at fault and the other is told in a note.
+    let at_fault = labels.iter().position(is_at_fault).unwrap_or_default();
+    let place = (at_fault < labels.len()).then(|| labels.remove(at_fault));
     let message = with_cause(mistake);
     let at = match place {
         Some(place) => position(&place, source),
@@ -119,6 +118,13 @@ fn describe(mistake: &dyn Diagnostic, source: Option<&dyn SourceCode>, file: Opt
         text.push_str(&format!("\n  help: {help}"));
     }
     text
+}
+
+/// Labels have no other mark than their text.
+fn is_at_fault(label: &LabeledSpan) -> bool {
+    label
+        .label()
+        .is_some_and(|text| text.ends_with("found here") || text.ends_with("again here"))
 }
 
 /// The message with the messages of what caused it, as an I/O error is told by its cause alone.

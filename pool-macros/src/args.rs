@@ -8,7 +8,7 @@ mod options;
 
 use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt;
-use syn::{Ident, Lit, LitStr, Path, parse_quote};
+use syn::{Ident, Lit, LitStr, Path};
 
 use self::argument::{Argument, Value, split_at_commas};
 use self::options::{given_twice, krate, option};
@@ -17,58 +17,53 @@ use crate::ir::{Args, ClientPath, Options, RpcArgs};
 
 const CLIENT_OPTIONS: [&str; 3] = ["deadline", "wait_for_ready", "crate"];
 const RPC_OPTIONS: [&str; 3] = ["deadline", "wait_for_ready", "idempotent"];
+const RPC_OPTIONS_ARE: &str = "the options of an RPC are `deadline = \"250ms\"`, `wait_for_ready` and `idempotent`";
 const EXAMPLE: &str = "`helloworld::greeter_client::GreeterClient`";
 
 /// Reads all arguments, reporting each mistake and leaving out what it spoils.
 pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Args {
+    let mut arguments = split_at_commas(tokens).into_iter().peekable();
+    let first = arguments.next_if(|first| Argument::read(first).is_err() || is_path(first));
+    if first.is_none() {
+        errors.push(syn::Error::new(
+            arguments.peek().map_or_else(Span::call_site, first_span),
+            format!("the path of the tonic client comes first, for example {EXAMPLE}"),
+        ));
+    }
     let mut args = Args {
-        client: None,
-        krate: parse_quote!(::pool_runtime),
+        client: first.and_then(|path| client(path, errors)),
+        krate: None,
         options: Options::default(),
         rpcs: Vec::new(),
     };
-    let mut krate_given = false;
-    let mut rest = split_at_commas(tokens).into_iter().peekable();
-    match rest.next_if(|first| Argument::read(first).is_err() || is_path(first)) {
-        Some(first) => args.client = client(first, errors),
-        None => errors.push(syn::Error::new(
-            rest.peek().map_or_else(Span::call_site, first_span),
-            format!("the path of the tonic client comes first, for example {EXAMPLE}"),
-        )),
-    }
-    for tokens in rest {
-        let argument = match Argument::read(&tokens) {
-            Ok(argument) => argument,
-            Err(_) if tokens.is_empty() => continue,
-            Err(_) => {
-                errors.at(
-                    tokens,
-                    "expected an option: `deadline = \"2s\"`, `wait_for_ready`, `crate = \"..\"`, or \
-                     the options of an RPC, as in `say_hello(deadline = \"250ms\")`",
-                );
-                continue;
-            }
-        };
-        match argument.value {
-            Value::Inner(inner) => rpc(argument.ident, inner, &mut args.rpcs, errors),
-            value if argument.ident == "crate" => {
-                if std::mem::replace(&mut krate_given, true) {
-                    given_twice(&argument.ident, errors);
-                } else if let Some(path) = krate(&argument.ident, value, errors) {
-                    args.krate = path;
-                }
-            }
-            value if CLIENT_OPTIONS.contains(&argument.ident.to_string().as_str()) => {
-                option(&argument.ident, value, &mut args.options, errors);
-            }
-            _ if argument.ident == "idempotent" => errors.at(
-                &argument.ident,
-                "`idempotent` is said of one RPC: `some_rpc(idempotent)`",
+    for tokens in arguments {
+        match Argument::read(&tokens) {
+            Ok(argument) => take(argument, &mut args, errors),
+            Err(_) if tokens.is_empty() => {}
+            Err(_) => errors.at(
+                tokens,
+                "expected an option: `deadline = \"2s\"`, `wait_for_ready`, `crate = \"..\"`, or the options of an \
+                 RPC, as in `say_hello(deadline = \"250ms\")`",
             ),
-            _ => unknown_client_option(&argument.ident, errors),
         }
     }
     args
+}
+
+/// Takes one argument after the path.
+fn take(Argument { ident, value }: Argument, args: &mut Args, errors: &mut Errors) {
+    match value {
+        Value::Inner(inner) => rpc(ident, inner, &mut args.rpcs, errors),
+        _ if ident == "crate" && args.krate.is_some() => given_twice(&ident, errors),
+        value if ident == "crate" => args.krate = krate(&ident, value, errors),
+        value if CLIENT_OPTIONS.contains(&ident.to_string().as_str()) => {
+            option(&ident, value, &mut args.options, errors);
+        }
+        _ if ident == "idempotent" => {
+            errors.at(&ident, "`idempotent` is said of one RPC: `some_rpc(idempotent)`");
+        }
+        _ => unknown_client_option(&ident, errors),
+    }
 }
 
 /// Whether an argument of one word is meant as a path and not as a flag.
@@ -128,28 +123,28 @@ fn rpc(ident: Ident, inner: TokenStream, rpcs: &mut Vec<RpcArgs>, errors: &mut E
             format!("`{ident}` is given twice; put its options into one pair of parentheses"),
         );
     }
-    let mut options = Options::default();
     if inner.is_empty() {
-        errors.at(&ident, format!("`{ident}` has no options; {}", rpc_options()));
+        errors.at(&ident, format!("`{ident}` has no options; {RPC_OPTIONS_ARE}"));
     }
+    let mut options = Options::default();
     for tokens in split_at_commas(inner) {
-        match Argument::read(&tokens) {
-            Ok(Argument { ident, value }) if RPC_OPTIONS.contains(&ident.to_string().as_str()) => {
-                option(&ident, value, &mut options, errors);
-            }
-            Ok(Argument { ident, .. }) => {
-                let hint = did_you_mean(&ident, RPC_OPTIONS);
-                errors.at(&ident, format!("unknown option `{ident}`{hint}; {}", rpc_options()));
-            }
-            Err(_) if tokens.is_empty() => {}
-            Err(_) => errors.at(tokens, format!("expected an option; {}", rpc_options())),
-        }
+        rpc_option(tokens, &mut options, errors);
     }
     rpcs.push(RpcArgs { ident, options });
 }
 
-fn rpc_options() -> &'static str {
-    "the options of an RPC are `deadline = \"250ms\"`, `wait_for_ready` and `idempotent`"
+fn rpc_option(tokens: TokenStream, options: &mut Options, errors: &mut Errors) {
+    match Argument::read(&tokens) {
+        Ok(Argument { ident, value }) if RPC_OPTIONS.contains(&ident.to_string().as_str()) => {
+            option(&ident, value, options, errors);
+        }
+        Ok(Argument { ident, .. }) => {
+            let hint = did_you_mean(&ident, RPC_OPTIONS);
+            errors.at(&ident, format!("unknown option `{ident}`{hint}; {RPC_OPTIONS_ARE}"));
+        }
+        Err(_) if tokens.is_empty() => {}
+        Err(_) => errors.at(tokens, format!("expected an option; {RPC_OPTIONS_ARE}")),
+    }
 }
 
 fn unknown_client_option(ident: &Ident, errors: &mut Errors) {

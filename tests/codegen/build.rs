@@ -24,6 +24,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .out_dir(folder("twice")?)
         .compile_protos(&["awkward/exchange.proto"], &INCLUDES)?;
 
+    // Well-known types that are generated like all others.
+    pool_build::configure()
+        .compile_well_known_types(true)
+        .build_server(false)
+        .out_dir(folder("google")?)
+        .compile_protos(&["awkward/wkt.proto"], &INCLUDES)?;
+
     // A codec and messages that stand elsewhere.
     pool_build::configure()
         .build_server(false)

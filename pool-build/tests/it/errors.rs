@@ -58,6 +58,19 @@ fn a_name_defined_twice_is_named_with_both_places() {
 }
 
 #[test]
+fn an_enum_in_the_place_of_a_message_is_named_where_it_is_used() {
+    check(
+        &[(
+            "a.proto",
+            "syntax = \"proto3\";\nservice S {\n  rpc R(E) returns (E);\n}\nenum E {\n  ZERO = 0;\n}\n",
+        )],
+        "2 mistakes in .proto files\n\
+         DIR/a.proto:3:9: 'E' is not a message type\n  note: defined here, at 5:6\n\
+         DIR/a.proto:3:21: 'E' is not a message type\n  note: defined here, at 5:6",
+    );
+}
+
+#[test]
 fn files_that_import_each_other_are_named() {
     check(
         &[

@@ -25,7 +25,7 @@ pub(crate) fn client(args: TokenStream, item: TokenStream) -> TokenStream {
     tokens.extend(definition(&target, &parsed));
     tokens.extend(functions(&target.ident, &parsed));
     if let Some(path) = &parsed.client {
-        tokens.extend(second_stage(path, &parsed.krate, &args, &target.ident));
+        tokens.extend(second_stage(path, &parsed.krate(), &args, &target.ident));
     }
     tokens
 }
@@ -34,7 +34,7 @@ pub(crate) fn client(args: TokenStream, item: TokenStream) -> TokenStream {
 /// Output: `#[doc = ".."] #[derive(Clone, Debug)] pub struct Greeter { __client: Client }`
 fn definition(target: &Struct, args: &Args) -> TokenStream {
     let Struct { attrs, vis, ident } = target;
-    let krate = &args.krate;
+    let krate = &args.krate();
     let derives: [(&str, Path); 2] = [
         ("Clone", parse_quote!(::core::clone::Clone)),
         ("Debug", parse_quote!(::core::fmt::Debug)),
@@ -67,7 +67,7 @@ fn is_derived(attrs: &[Attribute], name: &str) -> bool {
 
 /// Output: `impl Greeter { pub fn new(pool: Pool) -> Self { .. } .. }`
 fn functions(ident: &Ident, args: &Args) -> TokenStream {
-    let krate = &args.krate;
+    let krate = &args.krate();
     let constructors = constructors(krate, deadline(krate, args.options.deadline.as_ref()));
     let settings = settings(krate);
     quote! {

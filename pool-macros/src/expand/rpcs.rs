@@ -56,7 +56,7 @@ fn same(a: &Ident, b: &Ident) -> bool {
 /// Output: `pub async fn say_hello(&self, request: impl IntoRequest<HelloRequest>)
 ///     -> Result<Response<HelloReply>, Status> { self.__client.unary(&METHOD, codec, request).await }`
 fn method(rpc: &Rpc, name: &Ident, description: &Description, options: Option<&Options>, args: &Args) -> TokenStream {
-    let krate = &args.krate;
+    let krate = &args.krate();
     let private = quote!(#krate::__private);
     let Rpc {
         attrs,
@@ -108,7 +108,7 @@ fn default_docs(rpc: &Rpc, description: &Description) -> TokenStream {
 /// Output: `Method::new("helloworld.Greeter", "SayHello", "/helloworld.Greeter/SayHello",
 ///     Shape::Unary).deadline(..)`
 fn method_static(rpc: &Rpc, description: &Description, options: Option<&Options>, args: &Args) -> TokenStream {
-    let krate = &args.krate;
+    let krate = &args.krate();
     let private = quote!(#krate::__private);
     let service = &description.service;
     let name = &rpc.proto_name;

@@ -15,6 +15,7 @@
 include!(concat!(env!("OUT_DIR"), "/all.rs"));
 
 pub mod codec;
+pub mod google_types;
 pub mod paths;
 pub mod shadowed;
 pub mod strict;

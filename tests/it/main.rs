@@ -1,1 +1,8 @@
 //! Every test of the public API, in one binary: it links once.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy spares #[test] functions, but not their helpers"
+)]
+
+mod support;

@@ -23,6 +23,7 @@ use h2::client::ResponseFuture;
 use http::header::{CONTENT_TYPE, HeaderValue, TE, USER_AGENT};
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{HeaderMap, Method, StatusCode, request};
+use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 use tonic::body::Body;
@@ -87,6 +88,9 @@ async fn run(
     options: Options,
     span: tracing::Span,
 ) -> Result<http::Response<ResponseBody>, Status> {
+    if Handle::try_current().is_err() {
+        return Err(Error::new(Kind::NoRuntime, &source.shared().endpoint).into());
+    }
     let (head, body) = request.into_parts();
     let stated = [deadline::requested(&head.headers), options.deadline];
     let after = stated.into_iter().flatten().min().or(options.default_deadline);
@@ -101,7 +105,9 @@ async fn run(
     let mut body = Outgoing::begin(body).await?;
     loop {
         let hold = call.acquire().await?;
-        body = match call.attempt(hold, body).await {
+        let now = Instant::now();
+        call.check_time(now)?;
+        body = match call.attempt(hold, body, now).await {
             Ok(response) => return Ok(response),
             Err(Failure::Final(status)) => return Err(*status),
             Err(Failure::Replay(body)) => body,
@@ -174,9 +180,24 @@ impl Call {
             .map_err(|_| self.error(deadline.exceeded(Phase::Waiting)))
     }
 
-    async fn attempt(&mut self, hold: Hold, body: Outgoing) -> Result<http::Response<ResponseBody>, Failure> {
+    /// A deadline that has passed sends nothing.
+    fn check_time(&self, now: Instant) -> Result<(), Error> {
+        match self.deadline {
+            Some(deadline) if deadline.at <= now => Err(self
+                .error(deadline.exceeded(Phase::Waiting))
+                .after(self.attempts, false)),
+            _ => Ok(()),
+        }
+    }
+
+    async fn attempt(
+        &mut self,
+        hold: Hold,
+        body: Outgoing,
+        now: Instant,
+    ) -> Result<http::Response<ResponseBody>, Failure> {
         self.attempts += 1;
-        let head = self.head.request(self.deadline);
+        let head = self.head.request(self.deadline, now);
         let mark = Mark::set(hold.link());
         let (response, mut stream) = match hold.slot().connection().open(head, body.is_empty()) {
             Ok(opened) => opened,
@@ -295,16 +316,14 @@ impl Head {
         Ok(Self { uri, headers })
     }
 
-    fn request(&self, deadline: Option<Deadline>) -> http::Request<()> {
+    fn request(&self, deadline: Option<Deadline>, now: Instant) -> http::Request<()> {
         let mut request = http::Request::new(());
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.uri.clone();
         *request.version_mut() = http::Version::HTTP_2;
         *request.headers_mut() = self.headers.clone();
         if let Some(deadline) = deadline {
-            request
-                .headers_mut()
-                .insert(GRPC_TIMEOUT, deadline.header(Instant::now()));
+            request.headers_mut().insert(GRPC_TIMEOUT, deadline.header(now));
         }
         request
     }

@@ -604,11 +604,9 @@ impl<P, W> Core<P, W> {
             return;
         }
         entry.state = ConnectionState::Draining;
-        let cut_after = match reason {
-            // Lowering the maximum closes nothing that is in use (R2).
-            CloseReason::Resized => None,
-            _ => Some(self.policy.drain_timeout),
-        };
+        // A connection that the pool or the peer merely recycles lets its calls finish, however long they take: a
+        // stream that runs for hours must not fail because of it (R2, R15).
+        let cut_after = (reason == CloseReason::Broken).then_some(self.policy.drain_timeout);
         out.push(Effect::Drain {
             connection: entry.id,
             reason,

@@ -49,6 +49,7 @@ pub(crate) struct Deadline {
 pub(crate) struct Struct {
     pub(crate) attrs: Vec<Attribute>,
     pub(crate) vis: Visibility,
+    pub(crate) keyword: Token![struct],
     pub(crate) ident: Ident,
 }
 

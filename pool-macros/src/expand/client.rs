@@ -1,7 +1,7 @@
 //! The first stage: the struct, its constructors and its settings, and the call of the second stage.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 use syn::{Attribute, Ident, Meta, Path, Token, parse_quote, punctuated::Punctuated};
 
 use super::deadline;
@@ -33,7 +33,12 @@ pub(crate) fn client(args: TokenStream, item: TokenStream) -> TokenStream {
 /// Input:  `#[doc = ".."] pub struct Greeter;` \
 /// Output: `#[doc = ".."] #[derive(Clone, Debug)] pub struct Greeter { __client: Client }`
 fn definition(target: &Struct, args: &Args) -> TokenStream {
-    let Struct { attrs, vis, ident } = target;
+    let Struct {
+        attrs,
+        vis,
+        keyword,
+        ident,
+    } = target;
     let krate = &args.krate();
     let derives: [(&str, Path); 2] = [
         ("Clone", parse_quote!(::core::clone::Clone)),
@@ -44,12 +49,14 @@ fn definition(target: &Struct, args: &Args) -> TokenStream {
         .iter()
         .filter(|(name, _)| !is_derived(attrs, name))
         .map(|(_, path)| path);
+    // What rustc says of the struct it says of all its tokens, so the fields stand where its name does.
+    let fields = quote_spanned! { ident.span() => {
+        __client: #krate::__private::Client,
+    }};
     quote! {
         #(#attrs)*
         #[derive(#(#derives),*)]
-        #vis struct #ident {
-            __client: #krate::__private::Client,
-        }
+        #vis #keyword #ident #fields
     }
 }
 

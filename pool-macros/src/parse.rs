@@ -44,6 +44,7 @@ pub(crate) fn item(tokens: TokenStream, errors: &mut Errors) -> Option<Struct> {
     Some(Struct {
         attrs: item.attrs,
         vis: item.vis,
+        keyword: item.struct_token,
         ident: item.ident,
     })
 }

@@ -82,7 +82,7 @@ fn macro_body(description: &Description, types: &mut Types) -> TokenStream {
     }
 }
 
-/// Output: `#[doc = ".."] rpc say_hello "SayHello" unary unknown (request) (response) (codec);`
+/// Output: `#[doc = ".."] rpc say_hello "SayHello" unary unknown (request) (response) prost (codec);`
 fn rpc(rpc: &Rpc, types: &mut Types) -> TokenStream {
     let Rpc {
         ident,
@@ -94,10 +94,11 @@ fn rpc(rpc: &Rpc, types: &mut Types) -> TokenStream {
     let idempotency = format_ident!("{}", rpc.idempotency);
     let request = types.exported(&rpc.request);
     let response = types.exported(&rpc.response);
+    let encoding = format_ident!("{}", rpc.encoding());
     let codec = types.exported_path(&rpc.codec);
     quote! {
         #(#attributes)*
-        rpc #ident #proto_name #shape #idempotency (#request) (#response) (#codec);
+        rpc #ident #proto_name #shape #idempotency (#request) (#response) #encoding (#codec);
     }
 }
 

@@ -82,7 +82,15 @@ pub(crate) struct Rpc {
     pub(crate) idempotency: Idempotency,
     pub(crate) request: TokenStream,
     pub(crate) response: TokenStream,
+    pub(crate) encoding: Encoding,
     pub(crate) codec: TokenStream,
+}
+
+/// How messages are encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    Prost,
+    Other,
 }
 
 /// Which of the two sides streams.

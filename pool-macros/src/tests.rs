@@ -38,14 +38,14 @@ fn the_second_stage_makes_a_method_of_each_rpc() {
         service GreeterClient "helloworld.Greeter";
         #[doc = " Greets one caller."]
         rpc say_hello "SayHello" unary no_side_effects
-            (pb::__pool::HelloRequest) (pb::__pool::HelloReply) (pb::__pool::ProstCodec);
+            (pb::__pool::HelloRequest) (pb::__pool::HelloReply) prost (pb::__pool::ProstCodec);
         #[deprecated]
         rpc say_many_hellos "SayManyHellos" server_streaming unknown
-            (pb::__pool::HelloRequest) (pb::__pool::HelloReply) (pb::__pool::ProstCodec);
+            (pb::__pool::HelloRequest) (pb::__pool::HelloReply) prost (pb::__pool::ProstCodec);
         rpc new "New" client_streaming idempotent
-            (()) (pb::__pool::same_name_2::HelloReply) (pb::__pool::ProstCodec);
+            (()) (pb::__pool::same_name_2::HelloReply) prost (pb::__pool::ProstCodec);
         rpc r#type "Type" bidi_streaming unknown
-            (pb::__pool::Vec<u8>) (bool) (pb::__pool::ProstCodec);
+            (pb::__pool::Vec<u8>) (bool) prost (pb::__pool::ProstCodec);
     };
     let args = quote! {
         pb::GreeterClient,

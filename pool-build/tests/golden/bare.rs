@@ -128,7 +128,7 @@ pub mod bare_client {
         ({ $($then:tt)* } { $($module:tt)* } $($rest:tt)*) => {
             $($then)* ! { { format 1; service BareClient "Bare"; rpc echo "Echo" unary
             unknown($($module)* ::__pool::BareMessage) ($($module)*
-            ::__pool::BareMessage) ($($module)* ::__pool::ProstCodec); } $($rest)* }
+            ::__pool::BareMessage) prost($($module)* ::__pool::ProstCodec); } $($rest)* }
         };
     }
     #[doc(hidden)]

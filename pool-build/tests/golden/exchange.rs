@@ -23,16 +23,16 @@ pub mod exchange_client {
             " Swaps items of one kind for items of another."] #[doc = ""] #[doc =
             " What is swapped is gone."] service ExchangeClient "awkward.Exchange"; #[doc
             = " Swaps left for right."] rpc swap "Swap" unary idempotent($($module)*
-            ::__pool::Item) ($($module)* ::__pool::same_name_2::Item) ($($module)*
+            ::__pool::Item) ($($module)* ::__pool::same_name_2::Item) prost($($module)*
             ::__pool::ProstCodec); #[doc = " Swaps parts."] #[doc =
             " Use `Swap` instead."] #[deprecated] rpc swap_part "SwapPart" unary
             unknown($($module)* ::__pool::Part) ($($module)* ::__pool::same_name_2::Part)
-            ($($module)* ::__pool::ProstCodec); rpc swap_old "SwapOld" unary
-            unknown($($module)* ::__pool::Old) ($($module)* ::__pool::Old) ($($module)*
-            ::__pool::ProstCodec); rpc swap_back "SwapBack" bidi_streaming
-            unknown($($module)* ::__pool::same_name_2::Item) ($($module)*
-            ::__pool::same_name_3::Item) ($($module)* ::__pool::ProstCodec); } $($rest)*
-            }
+            prost($($module)* ::__pool::ProstCodec); rpc swap_old "SwapOld" unary
+            unknown($($module)* ::__pool::Old) ($($module)* ::__pool::Old)
+            prost($($module)* ::__pool::ProstCodec); rpc swap_back "SwapBack"
+            bidi_streaming unknown($($module)* ::__pool::same_name_2::Item) ($($module)*
+            ::__pool::same_name_3::Item) prost($($module)* ::__pool::ProstCodec); }
+            $($rest)* }
         };
     }
     #[doc(hidden)]

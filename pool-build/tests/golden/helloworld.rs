@@ -15,16 +15,16 @@ pub mod greeter_client {
             " Says hello, in every shape a call can have."] service GreeterClient
             "helloworld.Greeter"; #[doc = " Greets one caller."] rpc say_hello "SayHello"
             unary no_side_effects($($module)* ::__pool::HelloRequest) ($($module)*
-            ::__pool::HelloReply) ($($module)* ::__pool::ProstCodec); #[doc =
+            ::__pool::HelloReply) prost($($module)* ::__pool::ProstCodec); #[doc =
             " Greets one caller as many times as asked for."] rpc say_many_hellos
             "SayManyHellos" server_streaming unknown($($module)* ::__pool::HelloRequest)
-            ($($module)* ::__pool::HelloReply) ($($module)* ::__pool::ProstCodec); #[doc
-            = " Greets all callers at once."] rpc say_hello_to_all "SayHelloToAll"
+            ($($module)* ::__pool::HelloReply) prost($($module)* ::__pool::ProstCodec);
+            #[doc = " Greets all callers at once."] rpc say_hello_to_all "SayHelloToAll"
             client_streaming unknown($($module)* ::__pool::HelloRequest) ($($module)*
-            ::__pool::HelloReply) ($($module)* ::__pool::ProstCodec); #[doc =
+            ::__pool::HelloReply) prost($($module)* ::__pool::ProstCodec); #[doc =
             " Greets every caller as soon as it is named."] rpc chat "Chat"
             bidi_streaming unknown($($module)* ::__pool::HelloRequest) ($($module)*
-            ::__pool::HelloReply) ($($module)* ::__pool::ProstCodec); } $($rest)* }
+            ::__pool::HelloReply) prost($($module)* ::__pool::ProstCodec); } $($rest)* }
         };
     }
     #[doc(hidden)]

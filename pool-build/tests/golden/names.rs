@@ -19,19 +19,19 @@ pub mod keywords_client {
         ({ $($then:tt)* } { $($module:tt)* } $($rest:tt)*) => {
             $($then)* ! { { format 1; service KeywordsClient "awkward.names.Keywords";
             rpc r#type "Type" unary unknown($($module)* ::__pool::Option) ($($module)*
-            ::__pool::Result) ($($module)* ::__pool::ProstCodec); rpc r#match "Match"
-            client_streaming unknown($($module)* ::__pool::Option) ($($module)*
-            ::__pool::Result) ($($module)* ::__pool::ProstCodec); rpc r#async "Async"
-            server_streaming unknown($($module)* ::__pool::Option) ($($module)*
-            ::__pool::Result) ($($module)* ::__pool::ProstCodec); rpc r#gen "Gen"
+            ::__pool::Result) prost($($module)* ::__pool::ProstCodec); rpc r#match
+            "Match" client_streaming unknown($($module)* ::__pool::Option) ($($module)*
+            ::__pool::Result) prost($($module)* ::__pool::ProstCodec); rpc r#async
+            "Async" server_streaming unknown($($module)* ::__pool::Option) ($($module)*
+            ::__pool::Result) prost($($module)* ::__pool::ProstCodec); rpc r#gen "Gen"
             bidi_streaming unknown($($module)* ::__pool::Option) ($($module)*
-            ::__pool::Result) ($($module)* ::__pool::ProstCodec); rpc self_ "Self" unary
-            unknown($($module)* ::__pool::String) ($($module)* ::__pool::Vec)
-            ($($module)* ::__pool::ProstCodec); rpc super_ "Super" unary
-            unknown($($module)* ::__pool::Box) ($($module)* ::__pool::Some) ($($module)*
-            ::__pool::ProstCodec); rpc crate_ "Crate" unary unknown($($module)*
-            ::__pool::Ok) ($($module)* ::__pool::Err) ($($module)* ::__pool::ProstCodec);
-            } $($rest)* }
+            ::__pool::Result) prost($($module)* ::__pool::ProstCodec); rpc self_ "Self"
+            unary unknown($($module)* ::__pool::String) ($($module)* ::__pool::Vec)
+            prost($($module)* ::__pool::ProstCodec); rpc super_ "Super" unary
+            unknown($($module)* ::__pool::Box) ($($module)* ::__pool::Some)
+            prost($($module)* ::__pool::ProstCodec); rpc crate_ "Crate" unary
+            unknown($($module)* ::__pool::Ok) ($($module)* ::__pool::Err)
+            prost($($module)* ::__pool::ProstCodec); } $($rest)* }
         };
     }
     #[doc(hidden)]
@@ -55,35 +55,35 @@ pub mod clashes_client {
         ({ $($then:tt)* } { $($module:tt)* } $($rest:tt)*) => {
             $($then)* ! { { format 1; service ClashesClient "awkward.names.Clashes";
             #[doc = " Makes a new one."] rpc new "New" unary unknown($($module)*
-            ::__pool::Request) ($($module)* ::__pool::Response) ($($module)*
+            ::__pool::Request) ($($module)* ::__pool::Response) prost($($module)*
             ::__pool::ProstCodec); rpc connect "Connect" unary unknown($($module)*
-            ::__pool::Request) ($($module)* ::__pool::Response) ($($module)*
+            ::__pool::Request) ($($module)* ::__pool::Response) prost($($module)*
             ::__pool::ProstCodec); rpc connect_lazy "ConnectLazy" unary
             unknown($($module)* ::__pool::Request) ($($module)* ::__pool::Response)
-            ($($module)* ::__pool::ProstCodec); rpc pool "Pool" unary unknown($($module)*
-            ::__pool::Request) ($($module)* ::__pool::Response) ($($module)*
-            ::__pool::ProstCodec); rpc with_deadline "WithDeadline" unary
+            prost($($module)* ::__pool::ProstCodec); rpc pool "Pool" unary
             unknown($($module)* ::__pool::Request) ($($module)* ::__pool::Response)
-            ($($module)* ::__pool::ProstCodec); rpc with_origin "WithOrigin" unary
+            prost($($module)* ::__pool::ProstCodec); rpc with_deadline "WithDeadline"
+            unary unknown($($module)* ::__pool::Request) ($($module)* ::__pool::Response)
+            prost($($module)* ::__pool::ProstCodec); rpc with_origin "WithOrigin" unary
             unknown($($module)* ::__pool::Request) ($($module)* ::__pool::Response)
-            ($($module)* ::__pool::ProstCodec); rpc with_interceptor "WithInterceptor"
+            prost($($module)* ::__pool::ProstCodec); rpc with_interceptor
+            "WithInterceptor" unary unknown($($module)* ::__pool::Request) ($($module)*
+            ::__pool::Response) prost($($module)* ::__pool::ProstCodec); rpc
+            send_compressed "SendCompressed" unary unknown($($module)* ::__pool::Request)
+            ($($module)* ::__pool::Response) prost($($module)* ::__pool::ProstCodec); rpc
+            accept_compressed "AcceptCompressed" unary unknown($($module)*
+            ::__pool::Request) ($($module)* ::__pool::Response) prost($($module)*
+            ::__pool::ProstCodec); rpc max_decoding_message_size "MaxDecodingMessageSize"
             unary unknown($($module)* ::__pool::Request) ($($module)* ::__pool::Response)
-            ($($module)* ::__pool::ProstCodec); rpc send_compressed "SendCompressed"
-            unary unknown($($module)* ::__pool::Request) ($($module)* ::__pool::Response)
-            ($($module)* ::__pool::ProstCodec); rpc accept_compressed "AcceptCompressed"
-            unary unknown($($module)* ::__pool::Request) ($($module)* ::__pool::Response)
-            ($($module)* ::__pool::ProstCodec); rpc max_decoding_message_size
-            "MaxDecodingMessageSize" unary unknown($($module)* ::__pool::Request)
-            ($($module)* ::__pool::Response) ($($module)* ::__pool::ProstCodec); rpc
-            max_encoding_message_size "MaxEncodingMessageSize" unary unknown($($module)*
-            ::__pool::Request) ($($module)* ::__pool::Response) ($($module)*
-            ::__pool::ProstCodec); rpc clone "Clone" unary unknown($($module)*
-            ::__pool::Request) ($($module)* ::__pool::Response) ($($module)*
-            ::__pool::ProstCodec); rpc method "METHOD" bidi_streaming unknown($($module)*
-            ::__pool::Status) ($($module)* ::__pool::Streaming) ($($module)*
-            ::__pool::ProstCodec); rpc request "Request" client_streaming
-            unknown($($module)* ::__pool::Status) ($($module)* ::__pool::Streaming)
-            ($($module)* ::__pool::ProstCodec); } $($rest)* }
+            prost($($module)* ::__pool::ProstCodec); rpc max_encoding_message_size
+            "MaxEncodingMessageSize" unary unknown($($module)* ::__pool::Request)
+            ($($module)* ::__pool::Response) prost($($module)* ::__pool::ProstCodec); rpc
+            clone "Clone" unary unknown($($module)* ::__pool::Request) ($($module)*
+            ::__pool::Response) prost($($module)* ::__pool::ProstCodec); rpc method
+            "METHOD" bidi_streaming unknown($($module)* ::__pool::Status) ($($module)*
+            ::__pool::Streaming) prost($($module)* ::__pool::ProstCodec); rpc request
+            "Request" client_streaming unknown($($module)* ::__pool::Status) ($($module)*
+            ::__pool::Streaming) prost($($module)* ::__pool::ProstCodec); } $($rest)* }
         };
     }
     #[doc(hidden)]
@@ -109,11 +109,11 @@ pub mod pool_client {
             $($then)* ! { { format 1; #[doc =
             " The names of what generated code works with."] service PoolClient
             "awkward.names.Pool"; rpc client "Client" unary unknown($($module)*
-            ::__pool::Body) ($($module)* ::__pool::Client) ($($module)*
+            ::__pool::Body) ($($module)* ::__pool::Client) prost($($module)*
             ::__pool::ProstCodec); rpc bytes "Bytes" unary unknown($($module)*
-            ::__pool::Bytes) ($($module)* ::__pool::Method) ($($module)*
+            ::__pool::Bytes) ($($module)* ::__pool::Method) prost($($module)*
             ::__pool::ProstCodec); rpc number "Number" unary unknown($($module)*
-            ::__pool::Pointf32) ($($module)* ::__pool::Pointf32) ($($module)*
+            ::__pool::Pointf32) ($($module)* ::__pool::Pointf32) prost($($module)*
             ::__pool::ProstCodec); } $($rest)* }
         };
     }

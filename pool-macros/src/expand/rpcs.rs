@@ -7,7 +7,7 @@ use syn::ext::IdentExt;
 
 use super::deadline;
 use crate::errors::Errors;
-use crate::ir::{Args, Description, Idempotency, Input, Options, Rpc, Shape};
+use crate::ir::{Args, Description, Encoding, Idempotency, Input, Options, Rpc, Shape};
 use crate::{args, check, fallback};
 
 /// Expands the call that the description makes.
@@ -54,7 +54,7 @@ fn same(a: &Ident, b: &Ident) -> bool {
 }
 
 /// Output: `pub async fn say_hello(&self, request: impl IntoRequest<HelloRequest>)
-///     -> Result<Response<HelloReply>, Status> { self.__client.unary(&METHOD, codec, request).await }`
+///     -> Result<Response<HelloReply>, Status> { self.__client.unary_prost(&METHOD, codec, request).await }`
 fn method(rpc: &Rpc, name: &Ident, description: &Description, options: Option<&Options>, args: &Args) -> TokenStream {
     let krate = &args.krate();
     let private = quote!(#krate::__private);
@@ -80,7 +80,7 @@ fn method(rpc: &Rpc, name: &Ident, description: &Description, options: Option<&O
     } else {
         response.clone()
     };
-    let call = rpc.shape.function();
+    let call = function(rpc.shape, rpc.encoding);
     quote! {
         #docs
         #(#attrs)*
@@ -156,17 +156,18 @@ impl Shape {
     fn variant(self) -> Ident {
         format_ident!("{self:?}")
     }
+}
 
-    /// The runtime's function for calls of this shape.
-    fn function(self) -> Ident {
-        format_ident!(
-            "{}",
-            match self {
-                Self::Unary => "unary",
-                Self::ClientStreaming => "client_streaming",
-                Self::ServerStreaming => "server_streaming",
-                Self::BidiStreaming => "bidi_streaming",
-            }
-        )
-    }
+/// The runtime's function for such calls.
+fn function(shape: Shape, encoding: Encoding) -> Ident {
+    format_ident!(
+        "{}",
+        match (shape, encoding) {
+            (Shape::Unary, Encoding::Prost) => "unary_prost",
+            (Shape::Unary, Encoding::Other) => "unary",
+            (Shape::ClientStreaming, _) => "client_streaming",
+            (Shape::ServerStreaming, _) => "server_streaming",
+            (Shape::BidiStreaming, _) => "bidi_streaming",
+        }
+    )
 }

@@ -22,7 +22,7 @@ impl Greeter {
                 ),
             );
         self.__client
-            .unary(
+            .unary_prost(
                 &__METHOD,
                 pb::__pool::ProstCodec::default(),
                 ::renamed::__private::tonic::IntoRequest::into_request(request),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use http::header::{CONTENT_TYPE, TE, USER_AGENT};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use http_body::Body as _;
 use prost::Message;
 use tonic::client::Grpc;
 use tonic::codec::{Codec, CompressionEncoding, EnabledCompressionEncodings, Streaming};
@@ -156,8 +157,8 @@ impl Client {
         let path = PathAndQuery::from_static(method.path);
         let head = Head::new(shared, path, self.settings.headers.clone(), sanitized(metadata))?;
         let options = self.options(method);
-        let response = call::call(Source::Pool(shared), head, Outgoing::whole(message), options).await?;
-        if response.headers().contains_key(GRPC_ENCODING) {
+        let response = call::call(Source::Pool(shared), &head, Outgoing::whole(message), options).await?;
+        if !self.settings.accept_compressed.is_empty() && response.headers().contains_key(GRPC_ENCODING) {
             return self.settings.decompress(codec, response).await;
         }
         self.settings.receive(response).await
@@ -303,7 +304,9 @@ impl Settings {
     {
         let (parts, body) = response.into_parts();
         let mut headers = parts.headers;
-        if let Some(status) = Status::from_header_map(&headers) {
+        if body.is_end_stream()
+            && let Some(status) = Status::from_header_map(&headers)
+        {
             return Err(match status.code() {
                 Code::Ok => Status::unimplemented("the response has no message"),
                 _ => status,
@@ -398,6 +401,7 @@ fn common_headers(user_agent: &HeaderValue, accepted: EnabledCompressionEncoding
     headers.insert(TE, HeaderValue::from_static("trailers"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert(USER_AGENT, user_agent.clone());
+    headers.insert(call::GRPC_TIMEOUT, HeaderValue::from_static("1S"));
     if !accepted.is_empty() {
         let names = in_order(accepted).into_iter().map(|encoding| format!("{encoding},"));
         if let Ok(names) = HeaderValue::try_from(names.collect::<String>() + "identity") {

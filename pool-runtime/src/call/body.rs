@@ -9,10 +9,9 @@ use bytes::Bytes;
 use h2::RecvStream;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use tokio::time::{Sleep, sleep_until};
 use tonic::Status;
 
-use super::deadline::Deadline;
+use super::deadline::{Deadline, Timer};
 use super::fate;
 use super::hold::Hold;
 use super::outgoing::Pump;
@@ -26,9 +25,7 @@ use crate::error::{Kind, Phase};
 pub struct ResponseBody {
     /// `None` once the body has ended.
     flow: Option<Flow>,
-    deadline: Option<Deadline>,
-    /// Made when the body first has to wait: most unary responses are all there at once.
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: Timer,
     attempts: u32,
     span: tracing::Span,
 }
@@ -47,7 +44,7 @@ impl ResponseBody {
         receive: RecvStream,
         pump: Option<Pump>,
         hold: Hold,
-        deadline: Option<Deadline>,
+        timer: Timer,
         attempts: u32,
         span: tracing::Span,
     ) -> Self {
@@ -58,8 +55,7 @@ impl ResponseBody {
                 hold,
                 finished: false,
             }),
-            deadline,
-            timer: None,
+            timer,
             attempts,
             span,
         };
@@ -71,7 +67,7 @@ impl ResponseBody {
     }
 
     fn finish(&mut self) {
-        self.timer = None;
+        self.timer = Timer::default();
         if let Some(mut flow) = self.flow.take() {
             flow.finished = flow.pump.as_ref().is_none_or(Pump::is_finished);
         }
@@ -84,7 +80,7 @@ impl ResponseBody {
         if let Some(status) = flow.pump.as_ref().and_then(Pump::failure) {
             return status;
         }
-        let kind = match self.deadline {
+        let kind = match self.timer.deadline {
             Some(deadline) if deadline.explains(error) => deadline.exceeded(Phase::Responding),
             _ => fate::kind(error, Phase::Responding, flow.hold.link()),
         };
@@ -139,11 +135,7 @@ impl Body for ResponseBody {
             }
             Poll::Ready(Err(error)) => Poll::Ready(Some(Err(this.fail(&error)))),
             Poll::Pending => {
-                let Some(deadline) = this.deadline else {
-                    return Poll::Pending;
-                };
-                let timer = this.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline.at)));
-                ready!(timer.as_mut().poll(cx));
+                let deadline = ready!(this.timer.poll(cx));
                 Poll::Ready(this.time_out(deadline).map(Err))
             }
         }
@@ -173,7 +165,7 @@ impl fmt::Debug for ResponseBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseBody")
             .field("ended", &self.flow.is_none())
-            .field("deadline", &self.deadline)
+            .field("deadline", &self.timer.deadline)
             .finish_non_exhaustive()
     }
 }

@@ -11,18 +11,19 @@
 mod body;
 mod deadline;
 mod fate;
+mod head;
 pub(crate) mod hold;
 mod outgoing;
 mod span;
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use h2::RecvStream;
 use h2::client::ResponseFuture;
-use http::header::{CONTENT_TYPE, HeaderValue, TE, USER_AGENT};
-use http::uri::{PathAndQuery, Uri};
-use http::{HeaderMap, Method, StatusCode};
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
@@ -30,8 +31,10 @@ use tonic::Status;
 use tracing::Instrument;
 
 pub use self::body::ResponseBody;
-use self::deadline::{Deadline, GRPC_TIMEOUT};
+pub(crate) use self::deadline::GRPC_TIMEOUT;
+use self::deadline::{Deadline, Timer};
 use self::fate::{Fate, Mark};
+pub(crate) use self::head::Head;
 use self::hold::Hold;
 pub(crate) use self::outgoing::Outgoing;
 use self::outgoing::Pump;
@@ -67,7 +70,7 @@ pub(crate) struct Options {
 /// Makes a call. Dropping the future at any point cancels the call and gives back what it holds.
 pub(crate) async fn call(
     source: Source<'_>,
-    head: Head,
+    head: &Head,
     body: Outgoing,
     options: Options,
 ) -> Result<http::Response<ResponseBody>, Status> {
@@ -86,7 +89,7 @@ pub(crate) async fn call(
 
 async fn run(
     source: Source<'_>,
-    head: Head,
+    head: &Head,
     mut body: Outgoing,
     options: Options,
     span: tracing::Span,
@@ -98,7 +101,7 @@ async fn run(
     let stated = [deadline::requested(&head.own), options.deadline];
     let after = stated.into_iter().flatten().min().or(options.default_deadline);
     let mut call = Call {
-        deadline: after.map(|after| Deadline::after(now, after)),
+        timer: Timer::new(after.map(|after| Deadline::after(now, after))),
         for_ready: options.wait_for_ready,
         head,
         source,
@@ -135,8 +138,8 @@ impl Source<'_> {
 /// A call under way.
 struct Call<'a> {
     source: Source<'a>,
-    head: Head,
-    deadline: Option<Deadline>,
+    head: &'a Head,
+    timer: Timer,
     for_ready: bool,
     attempts: u32,
     span: tracing::Span,
@@ -174,7 +177,7 @@ impl Call<'_> {
 
     async fn acquire(&self) -> Result<Hold, Status> {
         let wait = Wait {
-            deadline: self.deadline.map(|deadline| (deadline.at, deadline.after)),
+            deadline: self.timer.deadline.map(|deadline| (deadline.at, deadline.after)),
             for_ready: self.for_ready,
         };
         let hold = match self.source {
@@ -187,7 +190,7 @@ impl Call<'_> {
     /// Waits until the call before this one on the same lease has ended.
     async fn turn_on(&self, slot: Arc<Mutex<Slot>>) -> Result<Hold, Error> {
         let turn = slot.lock_owned();
-        let Some(deadline) = self.deadline else {
+        let Some(deadline) = self.timer.deadline else {
             return Ok(Hold::Lease(turn.await));
         };
         timeout_at(deadline.at, turn)
@@ -198,7 +201,7 @@ impl Call<'_> {
 
     /// A deadline that has passed sends nothing.
     fn check_time(&self, now: Instant) -> Result<(), Error> {
-        match self.deadline {
+        match self.timer.deadline {
             Some(deadline) if deadline.at <= now => Err(self
                 .error(deadline.exceeded(Phase::Waiting))
                 .after(self.attempts, false)),
@@ -213,7 +216,7 @@ impl Call<'_> {
         now: Instant,
     ) -> Result<http::Response<ResponseBody>, Failure> {
         self.attempts += 1;
-        let head = self.head.request(self.deadline, now);
+        let head = self.head.request(self.timer.deadline, now);
         let mark = Mark::set(hold.link());
         let (response, mut stream) = match hold.slot().connection().open(head, body.is_empty()) {
             Ok(opened) => opened,
@@ -234,15 +237,17 @@ impl Call<'_> {
             pump,
             hold: Some(hold),
         };
-        let answer = match self.deadline {
-            Some(deadline) => match timeout_at(deadline.at, &mut flight.response).await {
-                Ok(answer) => answer,
-                Err(_) => {
-                    let error = self.error(deadline.exceeded(Phase::Requesting));
-                    return Err(error.after(self.attempts, true).into());
-                }
-            },
-            None => (&mut flight.response).await,
+        let timer = &mut self.timer;
+        let answer = poll_fn(|cx| match Pin::new(&mut flight.response).poll(cx) {
+            Poll::Ready(answer) => Poll::Ready(Ok(answer)),
+            Poll::Pending => timer.poll(cx).map(Err),
+        });
+        let answer = match answer.await {
+            Ok(answer) => answer,
+            Err(deadline) => {
+                let error = self.error(deadline.exceeded(Phase::Requesting));
+                return Err(error.after(self.attempts, true).into());
+            }
         };
         // From here on the stream is over, or the body of the response holds the slot.
         let (Some(hold), pump) = (flight.hold.take(), flight.pump.take()) else {
@@ -265,7 +270,7 @@ impl Call<'_> {
 
     /// The response has begun.
     fn answered(
-        &self,
+        &mut self,
         response: http::Response<RecvStream>,
         pump: Option<Pump>,
         hold: Hold,
@@ -274,8 +279,8 @@ impl Call<'_> {
             pump.commit();
         }
         let (parts, receive) = response.into_parts();
-        let body = ResponseBody::new(receive, pump, hold, self.deadline, self.attempts, self.span.clone());
-        match not_grpc(parts.status, &parts.headers) {
+        let body = ResponseBody::new(receive, pump, hold, self.timer.take(), self.attempts, self.span.clone());
+        match head::not_grpc(parts.status, &parts.headers) {
             Some(kind) => Err(self.error(kind).after(self.attempts, true)),
             None => Ok(http::Response::from_parts(parts, body)),
         }
@@ -297,7 +302,7 @@ impl Call<'_> {
             shared.tell(|| crate::pool::event::Event::Replayed { connection });
             return Failure::Replay(body);
         }
-        let kind = match self.deadline {
+        let kind = match self.timer.deadline {
             Some(deadline) if deadline.explains(error) => deadline.exceeded(Phase::Requesting),
             _ => fate::kind(error, Phase::Requesting, hold.link()),
         };
@@ -313,92 +318,4 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Final(Box::new(error.into()))
     }
-}
-
-/// The head of a request, from which each attempt makes its own.
-#[derive(Debug)]
-pub(crate) struct Head {
-    uri: Uri,
-    /// Headers that all calls of a client have.
-    common: Option<Arc<HeaderMap>>,
-    /// This call's own; they count where both have one.
-    own: HeaderMap,
-}
-
-impl Head {
-    /// The head of a call with what all calls of a client have, and metadata of its own.
-    pub(crate) fn new(
-        shared: &Shared,
-        path: PathAndQuery,
-        common: Arc<HeaderMap>,
-        own: HeaderMap,
-    ) -> Result<Self, Status> {
-        Ok(Self {
-            uri: absolute(path.into(), shared)?,
-            common: Some(common),
-            own,
-        })
-    }
-
-    /// The head of a call that a plain tonic client makes.
-    pub(crate) fn of_request(shared: &Shared, uri: Uri, mut headers: HeaderMap) -> Result<Self, Status> {
-        headers.insert(TE, HeaderValue::from_static("trailers"));
-        headers.entry(USER_AGENT).or_insert_with(|| shared.user_agent.clone());
-        Ok(Self {
-            uri: absolute(uri, shared)?,
-            common: None,
-            own: headers,
-        })
-    }
-
-    fn request(&self, deadline: Option<Deadline>, now: Instant) -> http::Request<()> {
-        let mut headers = match &self.common {
-            Some(common) => {
-                let mut headers = HeaderMap::clone(common);
-                if !self.own.is_empty() {
-                    headers.extend(self.own.clone());
-                }
-                headers
-            }
-            None => self.own.clone(),
-        };
-        if let Some(deadline) = deadline {
-            headers.insert(GRPC_TIMEOUT, deadline.header(now));
-        }
-        let mut request = http::Request::new(());
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.uri.clone();
-        *request.version_mut() = http::Version::HTTP_2;
-        *request.headers_mut() = headers;
-        request
-    }
-}
-
-/// `uri` with the target's scheme and, where it has none of its own (tonic's `with_origin`), authority.
-fn absolute(uri: Uri, shared: &Shared) -> Result<Uri, Status> {
-    let (scheme, authority) = shared.dialer.target().origin();
-    let mut parts = uri.into_parts();
-    parts.scheme = Some(scheme.clone());
-    parts.authority.get_or_insert_with(|| authority.clone());
-    parts
-        .path_and_query
-        .get_or_insert_with(|| PathAndQuery::from_static("/"));
-    Uri::from_parts(parts).map_err(|error| {
-        let problem = error.to_string();
-        Error::new(Kind::Request { problem }, &shared.endpoint).into()
-    })
-}
-
-/// Whether an answer is something else than gRPC: a proxy's error page, say. Such a body is never parsed (R24).
-fn not_grpc(status: StatusCode, headers: &HeaderMap) -> Option<Kind> {
-    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let is_grpc = content_type.is_some_and(|value| value.starts_with(b"application/grpc"));
-    let has_status = headers.contains_key(Status::GRPC_STATUS);
-    if has_status || (is_grpc && status == StatusCode::OK) {
-        return None;
-    }
-    Some(Kind::NotGrpc {
-        http_status: status,
-        content_type: content_type.map(|value| String::from_utf8_lossy(value).into_owned()),
-    })
 }

@@ -1,0 +1,133 @@
+//! What becomes of a connection that is up: its limit, its age, its end.
+
+use tokio::time::Instant;
+
+use super::effect::Effect;
+use super::{ConnectionId, Core};
+use crate::pool::event::{CloseReason, ConnectionState};
+
+impl<P, W> Core<P, W> {
+    /// The peer changed how many streams it allows.
+    pub(crate) fn limit_changed(
+        &mut self,
+        connection: ConnectionId,
+        limit: u32,
+        now: Instant,
+        out: &mut Vec<Effect<W>>,
+    ) {
+        let Some(index) = self.index_of(connection) else { return };
+        self.entries[index].peer_limit = limit;
+        self.last_limit = Some(limit);
+        self.serve(out);
+        self.plan(now, out);
+    }
+
+    /// The peer takes no more streams (GOAWAY), or the holder of a lease says so.
+    pub(crate) fn going_away(
+        &mut self,
+        connection: ConnectionId,
+        reason: CloseReason,
+        now: Instant,
+        out: &mut Vec<Effect<W>>,
+    ) {
+        let Some(index) = self.index_of(connection) else { return };
+        self.replace(index, reason, out);
+        self.plan(now, out);
+    }
+
+    /// A connection is gone, with every slot that was taken on it. One that dies before it was of any use counts as
+    /// a failed dial, so that a peer that accepts and hangs up is not dialled in a tight loop.
+    pub(crate) fn closed(&mut self, connection: ConnectionId, now: Instant, random: f64, out: &mut Vec<Effect<W>>) {
+        let Some(index) = self.index_of(connection) else { return };
+        let entry = self.entries.remove(index);
+        self.totals.closed += 1;
+        self.totals.cut += u64::from(entry.in_flight);
+        if entry.state != ConnectionState::Draining {
+            self.lost_in_use += usize::from(entry.in_flight > 0);
+            if now.duration_since(entry.opened) < self.policy.backoff.base
+                && entry.total_uses <= u64::from(entry.in_flight)
+            {
+                self.count_failure(now, random, out);
+            }
+        }
+        self.plan(now, out);
+    }
+
+    /// Checks a connection's age and idleness. Says when to look again.
+    pub(crate) fn look_at(
+        &mut self,
+        connection: ConnectionId,
+        now: Instant,
+        out: &mut Vec<Effect<W>>,
+    ) -> Option<Instant> {
+        let index = self.index_of(connection)?;
+        if self.entries[index].state != ConnectionState::Serving {
+            return None;
+        }
+        let floor = self.floor();
+        let others = self.serving() - 1;
+        let entry = &mut self.entries[index];
+        if entry.expires.is_some_and(|at| at <= now) {
+            if entry.in_flight == 0 && others >= floor {
+                self.drain(index, CloseReason::Lifetime, out);
+            } else {
+                entry.state = ConnectionState::Retiring;
+                self.plan(now, out);
+            }
+            return None;
+        }
+        let idle_at = self
+            .policy
+            .idle_timeout
+            .map(|timeout| entry.idle_since.unwrap_or(now) + timeout);
+        if idle_at.is_some_and(|at| at <= now) && others >= floor {
+            self.drain(index, CloseReason::Idle, out);
+            return None;
+        }
+        // One that is kept as part of the minimum is looked at again after a whole timeout.
+        let idle_at = idle_at.map(|at| {
+            if at <= now {
+                now + self.policy.idle_timeout.unwrap_or_default()
+            } else {
+                at
+            }
+        });
+        [entry.expires, idle_at].into_iter().flatten().min()
+    }
+
+    /// Takes a connection out of use because it has come to its end; if it was in use, another is worth dialling.
+    pub(super) fn replace(&mut self, index: usize, reason: CloseReason, out: &mut Vec<Effect<W>>) {
+        if self.entries[index].takes_calls() {
+            self.lost_in_use += usize::from(self.entries[index].in_flight > 0);
+        }
+        self.drain(index, reason, out);
+    }
+
+    pub(super) fn drain(&mut self, index: usize, reason: CloseReason, out: &mut Vec<Effect<W>>) {
+        let entry = &mut self.entries[index];
+        if entry.state == ConnectionState::Draining {
+            return;
+        }
+        entry.state = ConnectionState::Draining;
+        // A connection that the pool or the peer merely recycles lets its calls finish, however long they take: a
+        // stream that runs for hours must not fail because of it (R2, R15).
+        let cut_after = (reason == CloseReason::Broken).then_some(self.policy.drain_timeout);
+        out.push(Effect::Drain {
+            connection: entry.id,
+            reason,
+            cut_after,
+        });
+    }
+
+    /// A connection past the maximum closes as soon as it is given back and nobody waits.
+    pub(super) fn drop_surplus(&mut self, connection: ConnectionId, out: &mut Vec<Effect<W>>) {
+        let over = self.serving() > self.policy.max_connections;
+        let Some(index) = self.index_of(connection) else { return };
+        let entry = &mut self.entries[index];
+        if !over {
+            entry.surplus = false;
+        } else if entry.surplus && entry.in_flight == 0 {
+            self.drain(index, CloseReason::Surplus, out);
+        }
+    }
+}

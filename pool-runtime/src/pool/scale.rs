@@ -42,10 +42,11 @@ pub(crate) fn dials_wanted(now: Situation) -> usize {
     let others = for_floor.max(now.lost_in_use).max(now.retiring.min(1));
 
     // A connection past its lifetime makes room for its replacement: one over the maximum, until that one is up.
-    let room = |limit: usize| (limit + now.retiring.min(1)).saturating_sub(now.serving);
+    // Saturating, because "unlimited" is configured as the greatest number there is.
+    let room = |limit: usize| limit.saturating_add(now.retiring.min(1)).saturating_sub(now.serving);
     // Only calls that wait may go past the maximum.
     let wanted = for_waiting
-        .min(room(now.max + now.max_extra))
+        .min(room(now.max.saturating_add(now.max_extra)))
         .max(others.min(room(now.max)));
     let wanted = if now.failing { wanted.min(1) } else { wanted };
     wanted.saturating_sub(now.dials)
@@ -252,6 +253,27 @@ mod tests {
                     ..CALM
                 },
                 0,
+            ),
+            (
+                "no maximum, one retires",
+                Situation {
+                    waiting: 25,
+                    serving: 3,
+                    retiring: 1,
+                    max: usize::MAX,
+                    ..CALM
+                },
+                3,
+            ),
+            (
+                "loose without bound",
+                Situation {
+                    waiting: 25,
+                    serving: 12,
+                    max_extra: usize::MAX,
+                    ..CALM
+                },
+                3,
             ),
             (
                 "loose, nobody waits",

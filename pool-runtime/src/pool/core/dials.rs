@@ -154,10 +154,15 @@ impl<P, W> Core<P, W> {
     }
 
     /// Starts the backoff. Those who have nothing else to wait for learn of the failure at once.
+    ///
+    /// A failure while it runs belongs to the attempt that started it: ten dials that were under way together must
+    /// not make the wait that of ten failures in a row.
     pub(super) fn count_failure(&mut self, now: Instant, random: f64, out: &mut Vec<Effect<W>>) {
-        let failures = self.failing.map_or(0, |failing| failing.failures).saturating_add(1);
-        let retry_at = now + self.policy.backoff.delay(failures, random);
-        self.failing = Some(Failing { failures, retry_at });
+        if !self.is_backing_off(now) {
+            let failures = self.failing.map_or(0, |failing| failing.failures).saturating_add(1);
+            let retry_at = now + self.policy.backoff.delay(failures, random);
+            self.failing = Some(Failing { failures, retry_at });
+        }
         if self.serving() == 0 && !self.is_dialing() {
             self.refuse_where(|waiter| !waiter.patient, Refusal::Unreachable, out);
         }

@@ -8,7 +8,7 @@ use super::{ConnectionId, DialId};
 use crate::pool::event::CloseReason;
 
 /// What the driver has to do. `W` is how a waiter is told.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Effect<W> {
     /// Dial, at once or at a time.
     Dial { id: DialId, at: Option<Instant> },

@@ -12,11 +12,19 @@
 //!                         +--- idle, used up, GOAWAY, broken, resized, pool closed ------+
 //! ```
 //!
+//! `Serving` and `Retiring` take calls; `Draining` lets those in flight finish. Any state ends at [`Core::closed`].
+//!
+//! Every input leaves the pool settled: nobody waits while a slot is free, and whoever waits has a connection or a
+//! dial to wait for. The calls are in this file, dials in [`dials`], what befalls a connection in [`connections`],
+//! what befalls the pool in [`bounds`], questions in [`view`].
+
 mod bounds;
 mod connections;
 mod dials;
 mod effect;
 mod entry;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use tokio::time::Instant;
@@ -40,6 +48,7 @@ const MAX_RESETS: u32 = 512;
 
 /// A stream id is 31 bits and odd for clients: a connection retires long before they run out.
 const MAX_STREAMS: u64 = 1 << 29;
+
 /// The pool's state. See the module.
 #[derive(Debug)]
 pub(crate) struct Core<P, W> {

@@ -64,6 +64,11 @@ impl<P, W> Core<P, W> {
 
     /// TRANSIENT_FAILURE: nothing serves, nothing is being dialled, and the backoff runs.
     pub(crate) fn is_unreachable(&self, now: Instant) -> bool {
-        self.failing.is_some_and(|failing| failing.retry_at > now) && self.serving() == 0 && !self.is_dialing()
+        self.is_backing_off(now) && self.serving() == 0 && !self.is_dialing()
+    }
+
+    /// A dial has failed, and the time of the next has not come.
+    pub(super) fn is_backing_off(&self, now: Instant) -> bool {
+        self.failing.is_some_and(|failing| failing.retry_at > now)
     }
 }

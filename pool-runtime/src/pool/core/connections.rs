@@ -47,7 +47,7 @@ impl<P, W> Core<P, W> {
             if now.duration_since(entry.opened) < self.policy.backoff.base
                 && entry.total_uses <= u64::from(entry.in_flight)
             {
-                self.count_failure(now, random, out);
+                self.count_failure(now, random);
             }
         }
         self.plan(now, out);

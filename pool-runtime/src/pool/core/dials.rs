@@ -87,7 +87,7 @@ impl<P, W> Core<P, W> {
         self.totals.failed_dials += 1;
         // Nobody asked for a replacement but the pool itself: it is dialled again when somebody does.
         self.lost_in_use = 0;
-        self.count_failure(now, random, out);
+        self.count_failure(now, random);
         self.plan(now, out);
     }
 
@@ -108,10 +108,15 @@ impl<P, W> Core<P, W> {
         }
     }
 
-    /// Looks whether there is something to dial; for drivers that could not dial when the need arose.
+    /// Looks at the queue again: turns away those who wait in vain, and dials what the others need. Every input that
+    /// can change that ends here; the driver calls it where it could not dial when the need arose.
     pub(crate) fn plan(&mut self, now: Instant, out: &mut Vec<Effect<W>>) {
         if self.closed {
             return;
+        }
+        if self.is_unreachable(now) {
+            // They learn of it at once, whether a dial failed or the last connection went while the backoff runs (R4).
+            self.refuse_where(|waiter| !waiter.patient, Refusal::Unreachable, out);
         }
         let at = self.failing.map(|failing| failing.retry_at).filter(|&at| at > now);
         for _ in 0..scale::dials_wanted(self.situation()) {
@@ -153,18 +158,16 @@ impl<P, W> Core<P, W> {
         }
     }
 
-    /// Starts the backoff. Those who have nothing else to wait for learn of the failure at once.
+    /// Starts the backoff; [`Core::plan`] tells those who have nothing else to wait for.
     ///
     /// A failure while it runs belongs to the attempt that started it: ten dials that were under way together must
     /// not make the wait that of ten failures in a row.
-    pub(super) fn count_failure(&mut self, now: Instant, random: f64, out: &mut Vec<Effect<W>>) {
-        if !self.is_backing_off(now) {
-            let failures = self.failing.map_or(0, |failing| failing.failures).saturating_add(1);
-            let retry_at = now + self.policy.backoff.delay(failures, random);
-            self.failing = Some(Failing { failures, retry_at });
+    pub(super) fn count_failure(&mut self, now: Instant, random: f64) {
+        if self.is_backing_off(now) {
+            return;
         }
-        if self.serving() == 0 && !self.is_dialing() {
-            self.refuse_where(|waiter| !waiter.patient, Refusal::Unreachable, out);
-        }
+        let failures = self.failing.map_or(0, |failing| failing.failures).saturating_add(1);
+        let retry_at = now + self.policy.backoff.delay(failures, random);
+        self.failing = Some(Failing { failures, retry_at });
     }
 }

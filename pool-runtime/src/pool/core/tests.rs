@@ -169,3 +169,28 @@ fn dials_that_fail_together_count_as_one_failure() {
     rig.pass(SECOND.mul_f64(1.6));
     assert_eq!(rig.queue(99), Ok(21), "the backoff of two failures is over");
 }
+
+#[test]
+fn losing_the_last_connection_during_the_backoff_tells_those_who_do_not_wait_for_ready() {
+    let ways: [fn(&mut Rig); 2] = [|rig| rig.lose(1), |rig| rig.go_away(1)];
+    for lose in ways {
+        let mut rig = Rig::new().open(1);
+        assert_eq!([rig.take(), rig.take()], [Some(1); 2]);
+        rig.queue(7).unwrap();
+        rig.queue_patient(8).unwrap();
+        assert_eq!(rig.done(), [dial(2)]);
+        rig.fail(2);
+        let retry = rig.now + SECOND;
+        assert_eq!(
+            rig.done(),
+            [dial_at(3, retry)],
+            "a connection serves: there is still something to wait for"
+        );
+        lose(&mut rig);
+        let told = rig
+            .done()
+            .into_iter()
+            .filter(|effect| matches!(effect, Effect::Refuse { .. }));
+        assert_eq!(told.collect::<Vec<_>>(), [refuse(7, Refusal::Unreachable)]);
+    }
+}

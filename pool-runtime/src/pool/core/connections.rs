@@ -121,12 +121,13 @@ impl<P, W> Core<P, W> {
 
     /// A connection past the maximum closes as soon as it is given back and nobody waits.
     pub(super) fn drop_surplus(&mut self, connection: ConnectionId, out: &mut Vec<Effect<W>>) {
-        let over = self.serving() > self.policy.max_connections;
         let Some(index) = self.index_of(connection) else { return };
-        let entry = &mut self.entries[index];
-        if !over {
-            entry.surplus = false;
-        } else if entry.surplus && entry.in_flight == 0 {
+        if !self.entries[index].surplus {
+            return;
+        }
+        if self.serving() <= self.policy.max_connections {
+            self.entries[index].surplus = false;
+        } else if self.entries[index].in_flight == 0 {
             self.drain(index, CloseReason::Surplus, out);
         }
     }

@@ -6,7 +6,6 @@ use super::effect::{Effect, Refusal};
 use super::entry::Entry;
 use super::{ConnectionId, Core, DialId};
 use crate::pool::event::{CloseReason, ConnectionState};
-use crate::pool::policy::Overflow;
 use crate::pool::scale::{self, Situation};
 
 #[derive(Debug)]
@@ -72,13 +71,22 @@ impl<P, W> Core<P, W> {
         if let Some(oldest) = self.find(|entry| entry.state == ConnectionState::Retiring) {
             self.drain(oldest, CloseReason::Lifetime, out);
         }
-        let surplus = self.serving() > self.policy.max_connections;
-        if let Some(entry) = self.entries.last_mut() {
-            entry.surplus = surplus;
-        }
-        self.serve(out);
+        self.admit(connection, out);
         self.plan(now, out);
         Some(connection)
+    }
+
+    /// Puts a new connection to use. The maximum may have been lowered while it was being dialled, and the callers it
+    /// was dialled for may have been served by another.
+    fn admit(&mut self, connection: ConnectionId, out: &mut Vec<Effect<W>>) {
+        let over = self.serving().saturating_sub(self.policy.max_connections);
+        let Some(index) = self.index_of(connection) else { return };
+        if over > self.policy.max_extra() {
+            self.drain(index, CloseReason::Resized, out);
+        }
+        self.entries[index].surplus = over > 0;
+        self.serve(out);
+        self.drop_surplus(connection, out);
     }
 
     /// A dial failed.
@@ -150,10 +158,7 @@ impl<P, W> Core<P, W> {
             floor: self.floor(),
             lost_in_use: self.lost_in_use,
             max: self.policy.max_connections,
-            max_extra: match self.policy.overflow {
-                Overflow::Strict => 0,
-                Overflow::Loose { max_extra } => max_extra,
-            },
+            max_extra: self.policy.max_extra(),
             failing: self.failing.is_some(),
         }
     }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::pool::backoff::Backoff;
-use crate::pool::event::{CloseReason, ConnectionState};
+use crate::pool::event::CloseReason;
 use crate::pool::picker::Strategy;
 use crate::pool::policy::Overflow;
 
@@ -193,4 +193,53 @@ fn losing_the_last_connection_during_the_backoff_tells_those_who_do_not_wait_for
             .filter(|effect| matches!(effect, Effect::Refuse { .. }));
         assert_eq!(told.collect::<Vec<_>>(), [refuse(7, Refusal::Unreachable)]);
     }
+}
+
+#[test]
+fn a_connection_that_comes_up_past_a_lowered_maximum_is_not_kept() {
+    let mut rig = Rig::new();
+    for caller in 0..4 {
+        rig.queue(caller).unwrap();
+    }
+    assert_eq!(rig.done(), [dial(1), dial(2)]);
+    rig.resize(0, 1);
+    rig.up(1, NO_LIMIT);
+    assert_eq!(rig.done(), [grant(0, 1), grant(1, 1)]);
+    rig.up(2, NO_LIMIT);
+    assert_eq!(rig.done(), [drain(2, CloseReason::Resized)]);
+    assert_eq!((rig.core.serving(), rig.core.waiting()), (1, 2));
+}
+
+#[test]
+fn a_connection_past_the_maximum_that_nobody_needs_any_more_is_not_kept() {
+    let mut rig = Rig::with(|policy| {
+        policy.max_connections = 1;
+        policy.overflow = Overflow::Loose { max_extra: 1 };
+    })
+    .open(1);
+    assert_eq!([rig.take(), rig.take()], [Some(1); 2]);
+    rig.queue(0).unwrap();
+    assert_eq!(rig.done(), [dial(2)]);
+    rig.back(1);
+    assert_eq!(rig.done(), [grant(0, 1)]);
+    rig.up(2, NO_LIMIT);
+    assert_eq!(rig.done(), [drain(2, CloseReason::Surplus)]);
+}
+
+#[test]
+fn a_connection_past_the_maximum_closes_when_it_is_given_back() {
+    let mut rig = Rig::with(|policy| {
+        policy.max_connections = 1;
+        policy.overflow = Overflow::Loose { max_extra: 1 };
+    })
+    .open(1);
+    assert_eq!([rig.take(), rig.take()], [Some(1); 2]);
+    rig.queue(0).unwrap();
+    rig.queue(1).unwrap();
+    rig.up(2, NO_LIMIT);
+    assert_eq!(rig.done(), [dial(2), grant(0, 2), grant(1, 2)]);
+    rig.back(2);
+    assert_eq!(rig.done(), [], "a call is still on it");
+    rig.back(2);
+    assert_eq!(rig.done(), [drain(2, CloseReason::Surplus)]);
 }

@@ -3,6 +3,7 @@
 use tokio::time::Instant;
 
 use super::effect::Effect;
+use super::entry::Entry;
 use super::{ConnectionId, Core};
 use crate::pool::event::{CloseReason, ConnectionState};
 
@@ -61,38 +62,44 @@ impl<P, W> Core<P, W> {
         out: &mut Vec<Effect<W>>,
     ) -> Option<Instant> {
         let index = self.index_of(connection)?;
-        if self.entries[index].state != ConnectionState::Serving {
+        let entry = &self.entries[index];
+        if !entry.takes_calls() {
             return None;
         }
-        let floor = self.floor();
-        let others = self.serving() - 1;
-        let entry = &mut self.entries[index];
-        if entry.expires.is_some_and(|at| at <= now) {
-            if entry.in_flight == 0 && others >= floor {
-                self.drain(index, CloseReason::Lifetime, out);
-            } else {
-                entry.state = ConnectionState::Retiring;
-                self.plan(now, out);
-            }
+        let is_spare = self.serving() > self.floor();
+        let has_expired = entry.state == ConnectionState::Serving && entry.expires.is_some_and(|at| at <= now);
+        let idle_at = self.idle_at(entry, now);
+        let end = if has_expired && entry.in_flight == 0 {
+            Some(CloseReason::Lifetime)
+        } else {
+            idle_at.filter(|&at| at <= now).map(|_| CloseReason::Idle)
+        };
+        if let (Some(reason), true) = (end, is_spare) {
+            self.drain(index, reason, out);
+            self.plan(now, out);
             return None;
         }
-        let idle_at = self
-            .policy
-            .idle_timeout
-            .map(|timeout| entry.idle_since.unwrap_or(now) + timeout);
-        if idle_at.is_some_and(|at| at <= now) && others >= floor {
-            self.drain(index, CloseReason::Idle, out);
-            return None;
+        if has_expired {
+            self.entries[index].state = ConnectionState::Retiring;
+            self.plan(now, out);
         }
+        self.next_look(index, idle_at, now)
+    }
+
+    /// When a connection will have been without calls for the idle timeout.
+    fn idle_at(&self, entry: &Entry<P>, now: Instant) -> Option<Instant> {
+        // A timeout past what the clock can tell is none.
+        entry.idle_since.unwrap_or(now).checked_add(self.policy.idle_timeout?)
+    }
+
+    fn next_look(&self, index: usize, idle_at: Option<Instant>, now: Instant) -> Option<Instant> {
         // One that is kept as part of the minimum is looked at again after a whole timeout.
-        let idle_at = idle_at.map(|at| {
-            if at <= now {
-                now + self.policy.idle_timeout.unwrap_or_default()
-            } else {
-                at
-            }
-        });
-        [entry.expires, idle_at].into_iter().flatten().min()
+        let idle_at = match idle_at {
+            Some(at) if at <= now => now.checked_add(self.policy.idle_timeout?),
+            at => at,
+        };
+        let expires = self.entries[index].expires.filter(|&at| at > now);
+        [expires, idle_at].into_iter().flatten().min()
     }
 
     /// Takes a connection out of use because it has come to its end; if it was in use, another is worth dialling.

@@ -1,5 +1,7 @@
 //! Dials: when one is wanted, and what comes of it.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::effect::{Effect, Refusal};
@@ -7,6 +9,9 @@ use super::entry::Entry;
 use super::{ConnectionId, Core, DialId};
 use crate::pool::event::{CloseReason, ConnectionState};
 use crate::pool::scale::{self, Situation};
+
+/// In place of a time that the clock cannot tell: thirty years.
+const FAR: Duration = Duration::from_secs(30 * 365 * 86_400);
 
 #[derive(Debug)]
 pub(super) struct Dial {
@@ -172,7 +177,8 @@ impl<P, W> Core<P, W> {
             return;
         }
         let failures = self.failing.map_or(0, |failing| failing.failures).saturating_add(1);
-        let retry_at = now + self.policy.backoff.delay(failures, random);
+        let delay = self.policy.backoff.delay(failures, random);
+        let retry_at = now.checked_add(delay).unwrap_or(now + FAR);
         self.failing = Some(Failing { failures, retry_at });
     }
 }

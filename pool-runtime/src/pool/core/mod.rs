@@ -141,17 +141,21 @@ impl<P, W> Core<P, W> {
         if entry.in_flight == 0 {
             entry.idle_since = Some(now);
         }
-        self.serve(out);
+        let used_up = self.serve(out);
         self.drop_surplus(connection, out);
+        if used_up {
+            self.plan_for_waiting(now, out);
+        }
     }
 
     /// A stream was cut short from this side: one reset of h2's allowance.
-    pub(crate) fn stream_cut(&mut self, connection: ConnectionId, out: &mut Vec<Effect<W>>) {
+    pub(crate) fn stream_cut(&mut self, connection: ConnectionId, now: Instant, out: &mut Vec<Effect<W>>) {
         let Some(index) = self.index_of(connection) else { return };
         let entry = &mut self.entries[index];
         entry.resets += 1;
         if entry.resets >= MAX_RESETS {
             self.replace(index, CloseReason::Resets, out);
+            self.plan_for_waiting(now, out);
         }
     }
 
@@ -180,17 +184,20 @@ impl<P, W> Core<P, W> {
 
     /// After its last allowed use a connection takes no more calls. Comes after the grant of that use, which still
     /// needs the connection.
-    fn retire_used_up(&mut self, index: usize, out: &mut Vec<Effect<W>>) {
+    fn retire_used_up(&mut self, index: usize, out: &mut Vec<Effect<W>>) -> bool {
         let most = self.policy.max_total_uses.unwrap_or(MAX_STREAMS).min(MAX_STREAMS);
-        if self.entries[index].total_uses >= most {
+        let used_up = self.entries[index].total_uses >= most;
+        if used_up {
             self.replace(index, CloseReason::UsedUp, out);
         }
+        used_up
     }
 
-    /// Serves those who wait, in order, as far as slots are free.
-    fn serve(&mut self, out: &mut Vec<Effect<W>>) {
+    /// Serves those who wait, in order, as far as slots are free. Tells whether that used a connection up.
+    fn serve(&mut self, out: &mut Vec<Effect<W>>) -> bool {
+        let mut used_up = false;
         while !self.waiters.is_empty() {
-            let Some(index) = self.take() else { return };
+            let Some(index) = self.take() else { break };
             let connection = self.entries[index].id;
             if let Some(Waiter { notify, .. }) = self.waiters.pop() {
                 out.push(Effect::Grant {
@@ -198,7 +205,16 @@ impl<P, W> Core<P, W> {
                     connection,
                 });
             }
-            self.retire_used_up(index, out);
+            used_up |= self.retire_used_up(index, out);
+        }
+        used_up
+    }
+
+    /// Plans after a step of a caller's took a connection out of use, if others wait. If nobody does, its replacement
+    /// can wait for the connection's own task to look ([`Core::plan`]): it outlives the caller's runtime.
+    fn plan_for_waiting(&mut self, now: Instant, out: &mut Vec<Effect<W>>) {
+        if !self.waiters.is_empty() {
+            self.plan(now, out);
         }
     }
 

@@ -243,3 +243,74 @@ fn a_connection_past_the_maximum_closes_when_it_is_given_back() {
     rig.back(2);
     assert_eq!(rig.done(), [drain(2, CloseReason::Surplus)]);
 }
+
+#[test]
+fn those_who_wait_are_dialled_for_when_a_connection_comes_to_its_end() {
+    let ways: [(&str, fn(&mut Rig)); 4] = [
+        ("used up", |rig| rig.back(1)),
+        ("too many resets", |rig| {
+            for _ in 0..MAX_RESETS {
+                rig.core.stream_cut(1, rig.now, &mut rig.out);
+            }
+        }),
+        ("expired, with no stream allowed", |rig| {
+            rig.limit(1, 0);
+            rig.back(1);
+            rig.pass(LIFETIME);
+            rig.look(1);
+        }),
+        ("idle, with no stream allowed", |rig| {
+            rig.limit(1, 0);
+            rig.back(1);
+            rig.pass(IDLE_TIMEOUT);
+            rig.look(1);
+        }),
+    ];
+    for (what, end) in ways {
+        let mut rig = Rig::with(|policy| {
+            policy.max_connections = 1;
+            policy.max_concurrent_streams = 1;
+            policy.max_total_uses = Some(2);
+        })
+        .open(1);
+        assert_eq!(rig.take(), Some(1));
+        rig.queue(0).unwrap();
+        rig.queue(1).unwrap();
+        assert_eq!(rig.done(), [], "{what}");
+        end(&mut rig);
+        assert!(rig.done().contains(&dial(2)), "{what}");
+    }
+}
+
+#[test]
+fn a_connection_past_its_lifetime_that_cannot_be_replaced_still_closes_when_idle() {
+    let mut rig = Rig::new().open(1);
+    rig.take();
+    rig.pass(LIFETIME);
+    let next = rig.look(1);
+    assert_eq!(next, Some(rig.now + IDLE_TIMEOUT));
+    assert_eq!(rig.done(), [dial(2)], "its replacement");
+    rig.fail(2);
+    assert_eq!(rig.done(), [dial_at(3, rig.now + SECOND)]);
+    rig.back(1);
+    rig.pass(IDLE_TIMEOUT);
+    assert_eq!(rig.look(1), None);
+    assert_eq!(rig.done(), [drain(1, CloseReason::Idle)]);
+    assert!(!rig.core.dial_starts(3), "nobody needs a replacement any more");
+}
+
+#[test]
+fn times_past_what_the_clock_can_tell_are_no_times() {
+    let mut rig = Rig::with(|policy| {
+        policy.idle_timeout = Some(Duration::MAX);
+        policy.backoff.base = Duration::MAX;
+        policy.backoff.max = Duration::MAX;
+    })
+    .open(1);
+    assert_eq!(rig.look(1), Some(rig.now + LIFETIME));
+    assert_eq!([rig.take(), rig.take()], [Some(1); 2]);
+    rig.queue(0).unwrap();
+    rig.fail(2);
+    rig.lose(1);
+    assert_eq!(rig.queue(1), Err(Refusal::Unreachable));
+}

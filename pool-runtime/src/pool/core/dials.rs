@@ -131,6 +131,7 @@ impl<P, W> Core<P, W> {
             // They learn of it at once, whether a dial failed or the last connection went while the backoff runs (R4).
             self.refuse_where(|waiter| !waiter.patient, Refusal::Unreachable, out);
         }
+        self.lost_in_use = scale::worth_replacing(self.situation());
         let at = self.failing.map(|failing| failing.retry_at).filter(|&at| at > now);
         for _ in 0..scale::dials_wanted(self.situation()) {
             self.dials_made += 1;

@@ -314,3 +314,23 @@ fn times_past_what_the_clock_can_tell_are_no_times() {
     rig.lose(1);
     assert_eq!(rig.queue(1), Err(Refusal::Unreachable));
 }
+
+#[test]
+fn a_loss_that_leaves_the_pool_at_its_maximum_is_not_made_up_for_later() {
+    let mut rig = Rig::with(|policy| {
+        policy.max_connections = 1;
+        policy.overflow = Overflow::Loose { max_extra: 1 };
+    })
+    .open(1);
+    assert_eq!([rig.take(), rig.take()], [Some(1); 2]);
+    rig.queue(0).unwrap();
+    rig.up(2, NO_LIMIT);
+    rig.back(1);
+    assert_eq!(rig.done(), [dial(2), grant(0, 2)]);
+    rig.lose(2);
+    assert_eq!(rig.done(), [], "one serves, and one is the maximum");
+    rig.back(1);
+    rig.pass(IDLE_TIMEOUT);
+    rig.look(1);
+    assert_eq!(rig.done(), [drain(1, CloseReason::Idle)], "nobody asks for another");
+}

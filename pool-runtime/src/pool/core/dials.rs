@@ -149,8 +149,26 @@ impl<P, W> Core<P, W> {
         self.policy.min_connections.max(asked)
     }
 
+    /// How many callers one more connection is expected to serve at once.
+    fn streams_each(&self) -> u32 {
+        let uses = self.policy.max_total_uses.unwrap_or(u64::MAX);
+        let mine = u32::try_from(uses)
+            .unwrap_or(u32::MAX)
+            .min(self.policy.max_concurrent_streams);
+        let peer = match self.last_limit {
+            // One peer of several may allow nothing and be gone by now. What counts then is who is still there.
+            Some(0) => self
+                .entries
+                .iter()
+                .rev()
+                .find(|entry| entry.takes_calls())
+                .map(|entry| entry.peer_limit),
+            limit => limit,
+        };
+        peer.unwrap_or(mine).min(mine)
+    }
+
     fn situation(&self) -> Situation {
-        let mine = self.policy.max_concurrent_streams;
         Situation {
             serving: self.serving(),
             retiring: self
@@ -160,7 +178,7 @@ impl<P, W> Core<P, W> {
                 .count(),
             dials: self.dials.len(),
             waiting: self.waiters.len(),
-            streams_each: self.last_limit.map_or(mine, |peer| peer.min(mine)) as usize,
+            streams_each: self.streams_each() as usize,
             floor: self.floor(),
             lost_in_use: self.lost_in_use,
             max: self.policy.max_connections,

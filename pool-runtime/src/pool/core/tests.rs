@@ -334,3 +334,32 @@ fn a_loss_that_leaves_the_pool_at_its_maximum_is_not_made_up_for_later() {
     rig.look(1);
     assert_eq!(rig.done(), [drain(1, CloseReason::Idle)], "nobody asks for another");
 }
+
+#[test]
+fn connections_for_few_uses_are_dialled_as_many_as_that_takes() {
+    let mut rig = Rig::with(|policy| {
+        policy.max_connections = 8;
+        policy.max_concurrent_streams = 100;
+        policy.max_total_uses = Some(2);
+    });
+    for caller in 0..6 {
+        rig.queue(caller).unwrap();
+    }
+    assert_eq!(rig.done(), [dial(1), dial(2), dial(3)]);
+}
+
+#[test]
+fn a_peer_that_allowed_no_stream_and_is_gone_holds_up_nobody() {
+    let mut rig = Rig::with(|policy| policy.max_connections = 3).open(2);
+    assert_eq!([rig.take(), rig.take(), rig.take()], [Some(1), Some(2), Some(1)]);
+    rig.limit(2, 0);
+    rig.queue(0).unwrap();
+    assert_eq!(rig.done(), [], "the newest peer allows nothing");
+    rig.back(2);
+    rig.go_away(2);
+    let reason = CloseReason::GoAway;
+    assert_eq!(rig.done(), [drain(2, reason), dial(3)]);
+    rig.up(3, 1);
+    rig.queue(1).unwrap();
+    assert_eq!(rig.done(), [grant(0, 3), dial(4)]);
+}

@@ -122,7 +122,7 @@ impl Shared {
 
     /// A stream was cut short from this side.
     pub(crate) fn stream_cut(self: &Arc<Self>, connection: ConnectionId) {
-        self.step(|core, out| core.stream_cut(connection, out));
+        self.step(|core, out| core.stream_cut(connection, Instant::now(), out));
     }
 
     fn slot(self: &Arc<Self>, entry: &Entry<Payload>) -> Option<Slot> {

@@ -183,12 +183,13 @@ impl Client {
     fn prepare<T>(
         &self,
         method: &'static Method,
-        request: Request<T>,
+        mut request: Request<T>,
     ) -> Result<(Grpc<Caller>, Request<T>, PathAndQuery), Status> {
-        let mut request = self.intercept(request)?;
+        // Before the interceptors, which may want to know whose request they see; tonic's own order.
         request
             .extensions_mut()
             .insert(GrpcMethod::new(method.service, method.name));
+        let request = self.intercept(request)?;
         let caller = Caller {
             shared: self.pool.shared().clone(),
             options: self.options(method),

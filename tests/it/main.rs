@@ -5,4 +5,5 @@
     reason = "clippy spares #[test] functions, but not their helpers"
 )]
 
+mod calls;
 mod support;

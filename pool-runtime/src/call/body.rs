@@ -9,6 +9,7 @@ use bytes::Bytes;
 use h2::RecvStream;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
+use tokio::time::Instant;
 use tonic::Status;
 
 use super::deadline::{Deadline, Timer};
@@ -26,6 +27,8 @@ pub struct ResponseBody {
     /// `None` once the body has ended.
     flow: Option<Flow>,
     timer: Timer,
+    /// Data has come before: the clock is worth a look, in case the body never has to wait.
+    has_begun: bool,
     attempts: u32,
     span: tracing::Span,
 }
@@ -56,6 +59,7 @@ impl ResponseBody {
                 finished: false,
             }),
             timer,
+            has_begun: false,
             attempts,
             span,
         };
@@ -85,6 +89,17 @@ impl ResponseBody {
             _ => fate::kind(error, Phase::Responding, flow.hold.link()),
         };
         self.status(kind, &flow.hold)
+    }
+
+    /// Whether the deadline has passed while the body always had more to give. Looked at from the second piece of
+    /// data on, so that a small unary response costs no look at the clock.
+    fn is_late(&mut self) -> bool {
+        let has_begun = std::mem::replace(&mut self.has_begun, true);
+        has_begun
+            && self
+                .timer
+                .deadline
+                .is_some_and(|deadline| deadline.at <= Instant::now())
     }
 
     fn time_out(&mut self, deadline: Deadline) -> Option<Status> {
@@ -122,6 +137,12 @@ impl Body for ResponseBody {
             return Poll::Ready(None);
         };
         match Self::poll_flow(flow, cx) {
+            Poll::Ready(Ok(Some(frame))) if frame.is_data() && this.is_late() => Poll::Ready(
+                this.timer
+                    .deadline
+                    .and_then(|deadline| this.time_out(deadline))
+                    .map(Err),
+            ),
             Poll::Ready(Ok(Some(frame))) => {
                 if let Some(trailers) = frame.trailers_ref() {
                     super::span::record_trailers(&this.span, trailers);
@@ -149,6 +170,20 @@ impl Body for ResponseBody {
         match self.flow {
             None => SizeHint::with_exact(0),
             Some(_) => SizeHint::default(),
+        }
+    }
+}
+
+impl Default for ResponseBody {
+    /// A body that has ended. tonic's `InterceptedService`, of which `GreeterClient::with_interceptor(pool, ..)` is
+    /// made, answers with it where an interceptor refuses the call.
+    fn default() -> Self {
+        Self {
+            flow: None,
+            timer: Timer::default(),
+            has_begun: false,
+            attempts: 0,
+            span: tracing::Span::none(),
         }
     }
 }

@@ -279,6 +279,8 @@ impl Call<'_> {
             pump.commit();
         }
         let (parts, receive) = response.into_parts();
+        // A call that fails before it has anything to say does so in its headers (Trailers-Only).
+        span::record_trailers(&self.span, &parts.headers);
         let body = ResponseBody::new(receive, pump, hold, self.timer.take(), self.attempts, self.span.clone());
         match head::not_grpc(parts.status, &parts.headers) {
             Some(kind) => Err(self.error(kind).after(self.attempts, true)),

@@ -18,8 +18,8 @@ use h2::{Reason, SendStream};
 use http_body::Body as _;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tonic::Status;
 use tonic::body::Body;
+use tonic::{Code, Status};
 
 use super::hold::Hold;
 
@@ -72,7 +72,7 @@ impl Outgoing {
                             this.store(data);
                         }
                     }
-                    Poll::Ready(Some(Err(status))) => return Poll::Ready(Err(status)),
+                    Poll::Ready(Some(Err(status))) => return Poll::Ready(Err(own(status))),
                     Poll::Ready(None) => this.rest = None,
                     Poll::Pending => break,
                 }
@@ -157,11 +157,20 @@ impl Outgoing {
                         send_chunk(stream, data).await?;
                     }
                 }
-                Some(Err(status)) => return Err(Stopped::Body(status)),
+                Some(Err(status)) => return Err(Stopped::Body(own(status))),
                 None => self.rest = None,
             }
         }
         stream.send_data(Bytes::new(), true).map_err(|_| Stopped::Stream)
+    }
+}
+
+/// What a body fails with is tonic's verdict on a message, an oversize one: OUT_OF_RANGE there, RESOURCE_EXHAUSTED in
+/// gRPC's documents (R25).
+fn own(status: Status) -> Status {
+    match status.code() {
+        Code::OutOfRange => Status::resource_exhausted(status.message()),
+        _ => status,
     }
 }
 

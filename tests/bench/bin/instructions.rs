@@ -9,11 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use bench::client::floor::Floor;
-use bench::client::hyper::Direct;
-use bench::client::ours::{self, Greeter};
-use bench::client::{Caller, Job, plain};
-use bench::helloworld::greeter_client::GreeterClient;
+use bench::client::{Caller, Job, Setup, Variant, Visitor};
 use bench::process::{self, ServerProcess};
 use bench::{Failure, load};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -61,20 +57,6 @@ struct Client {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Variant {
-    /// tonic's Channel with the generated client.
-    Channel,
-    /// The annotated client.
-    Ours,
-    /// The generated client over the pool.
-    OursPlain,
-    /// The generated client over hyper's connection.
-    Hyper,
-    /// h2 with bytes encoded beforehand.
-    Floor,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Extras {
     /// Nothing.
     Bare,
@@ -103,23 +85,23 @@ fn main() -> Result<(), Failure> {
 
 fn make_calls(client: &Client) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let mut job = Job::unary(client.bytes);
-        job.deadline = client.extras.has(Extras::Deadline).then_some(Duration::from_secs(3600));
-        job.metadata = client.extras.has(Extras::Metadata);
-        let pool = ours::pool(client.address, 1, client.extras.has(Extras::Observer));
-        match client.variant {
-            Variant::Channel => run(plain::channel(client.address).await?, &job, client).await,
-            Variant::Ours => run(Greeter::new(pool.await?), &job, client).await,
-            Variant::OursPlain => run(GreeterClient::new(pool.await?), &job, client).await,
-            Variant::Hyper => run(Direct::connect(client.address).await?, &job, client).await,
-            Variant::Floor => run(Floor::connect(client.address, &job).await?, &job, client).await,
-        }
-    })
+    let mut job = Job::unary(client.bytes);
+    job.deadline = client.extras.has(Extras::Deadline).then_some(Duration::from_secs(3600));
+    job.metadata = client.extras.has(Extras::Metadata);
+    let setup = Setup {
+        address: client.address,
+        job,
+        observed: client.extras.has(Extras::Observer),
+    };
+    runtime.block_on(client.variant.visit(&setup, client))
 }
 
-async fn run<C: Caller>(caller: C, job: &Job, client: &Client) -> Result<(), Failure> {
-    load::run(&caller, job, client.concurrency, client.calls).await
+impl Visitor for &Client {
+    type Output = ();
+
+    async fn visit<C: Caller>(self, caller: C, job: &Job) -> Result<(), Failure> {
+        load::count(&caller, job, self.concurrency, self.calls).await
+    }
 }
 
 impl Extras {

@@ -9,6 +9,7 @@ pub mod client;
 pub mod load;
 pub mod process;
 pub mod server;
+pub mod stats;
 
 /// The client, the server and the messages that pool-build made of `helloworld.proto`.
 #[allow(missing_docs, reason = "generated")]

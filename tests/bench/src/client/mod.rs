@@ -1,14 +1,19 @@
 //! The variants: whatever makes a gRPC call, behind one trait, so that all are loaded by the same code.
 
+pub mod channels;
 pub mod floor;
+pub mod ginepro;
 pub mod hyper;
 pub mod ours;
 pub mod plain;
+pub mod pools;
+pub mod variant;
 
 use std::time::Duration;
 
 use clap::ValueEnum;
 
+pub use self::variant::{Setup, Variant, Visitor};
 use crate::Failure;
 
 /// What a call is like.

@@ -1,12 +1,11 @@
 //! This project's clients: the annotated one, and tonic's generated client over the pool.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use pool_runtime::{Event, Pool, pooled_client};
 
 use super::plain::{call_all_shapes, message, messages, request};
-use super::{Caller, Job, Shape};
+use super::{Caller, Job, Setup, Shape};
 use crate::Failure;
 
 /// The annotated client.
@@ -20,17 +19,16 @@ impl Caller for Greeter {
     }
 }
 
-/// A pool of so many open connections, none of which is ever full; with an observer that counts events, if asked for.
+/// A pool of one open connection that is never full; with an observer that counts events, if asked for.
 ///
 /// # Errors
 ///
 /// It could not connect.
-pub async fn pool(address: SocketAddr, connections: usize, observed: bool) -> Result<Pool, Failure> {
-    let mut builder = Pool::builder(format!("http://{address}"))
-        .min_connections(connections)
-        .max_connections(connections)
+pub async fn pool(setup: &Setup) -> Result<Pool, Failure> {
+    let mut builder = Pool::builder(format!("http://{}", setup.address))
+        .max_connections(1)
         .max_concurrent_streams(1 << 14);
-    if observed {
+    if setup.observed {
         let events = AtomicU64::new(0);
         builder = builder.observer(move |_: &Event<'_>| {
             events.fetch_add(1, Relaxed);

@@ -1,7 +1,6 @@
 //! tonic's generated client over any service: a bare `Channel`, say, or a pool.
 
 use std::error::Error;
-use std::net::SocketAddr;
 
 use bytes::Bytes;
 use tonic::Request;
@@ -9,7 +8,6 @@ use tonic::body::Body;
 use tonic::client::GrpcService;
 use tonic::codegen::{Body as HttpBody, StdError};
 use tonic::metadata::MetadataValue;
-use tonic::transport::{Channel, Endpoint};
 
 use super::{Caller, Job, Shape};
 use crate::Failure;
@@ -80,22 +78,4 @@ where
         call_all_shapes!(self, job);
         Ok(())
     }
-}
-
-/// How tonic connects: what all variants over Channels share.
-///
-/// # Errors
-///
-/// The address is no URI.
-pub fn endpoint(address: SocketAddr) -> Result<Endpoint, Failure> {
-    Ok(Endpoint::from_shared(format!("http://{address}"))?.tcp_nodelay(true))
-}
-
-/// A bare tonic Channel, which is what everything is compared with.
-///
-/// # Errors
-///
-/// It could not connect.
-pub async fn channel(address: SocketAddr) -> Result<GreeterClient<Channel>, Failure> {
-    Ok(GreeterClient::new(endpoint(address)?.connect().await?))
 }

@@ -5,11 +5,14 @@
 
 #![cfg(feature = "peers")]
 
+pub mod chart;
 pub mod client;
+pub mod compare;
 pub mod load;
 pub mod process;
 pub mod server;
 pub mod stats;
+pub mod table;
 
 /// The client, the server and the messages that pool-build made of `helloworld.proto`.
 #[allow(missing_docs, reason = "generated")]

@@ -6,6 +6,7 @@
 #![cfg(feature = "peers")]
 
 pub mod chart;
+pub mod checkout;
 pub mod client;
 pub mod compare;
 pub mod load;

@@ -18,7 +18,7 @@ fn endpoint(address: SocketAddr) -> Result<Endpoint, Failure> {
 /// # Errors
 ///
 /// It could not connect.
-pub async fn single(address: SocketAddr) -> Result<GreeterClient<Channel>, Failure> {
+pub(crate) async fn single(address: SocketAddr) -> Result<GreeterClient<Channel>, Failure> {
     Ok(GreeterClient::new(endpoint(address)?.connect().await?))
 }
 
@@ -28,7 +28,7 @@ pub async fn single(address: SocketAddr) -> Result<GreeterClient<Channel>, Failu
 /// # Errors
 ///
 /// The address is no URI.
-pub async fn balanced(address: SocketAddr, connections: usize) -> Result<GreeterClient<Channel>, Failure> {
+pub(crate) async fn balanced(address: SocketAddr, connections: usize) -> Result<GreeterClient<Channel>, Failure> {
     let (channel, changes) = Channel::balance_channel(connections);
     for key in 0..connections {
         changes.send(Change::Insert(key, endpoint(address)?)).await?;
@@ -38,7 +38,7 @@ pub async fn balanced(address: SocketAddr, connections: usize) -> Result<Greeter
 
 /// A Channel that is never shared: each clone, and so each caller, connects by itself.
 #[derive(Debug)]
-pub struct PerSlot {
+pub(crate) struct PerSlot {
     endpoint: Endpoint,
     client: GreeterClient<Channel>,
 }
@@ -49,7 +49,7 @@ impl PerSlot {
     /// # Errors
     ///
     /// The address is no URI.
-    pub fn new(address: SocketAddr) -> Result<Self, Failure> {
+    pub(crate) fn new(address: SocketAddr) -> Result<Self, Failure> {
         Ok(Self::over(endpoint(address)?))
     }
 

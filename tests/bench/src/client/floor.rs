@@ -16,7 +16,7 @@ use crate::Failure;
 
 /// A connection, and the one request that is made on it over and over.
 #[derive(Debug, Clone)]
-pub struct Floor {
+pub(crate) struct Floor {
     send: SendRequest<Bytes>,
     uri: Uri,
     /// One message, with gRPC's five bytes in front.
@@ -30,7 +30,7 @@ impl Floor {
     /// # Errors
     ///
     /// It could not connect.
-    pub async fn connect(address: SocketAddr, job: &Job) -> Result<Self, Failure> {
+    pub(crate) async fn connect(address: SocketAddr, job: &Job) -> Result<Self, Failure> {
         let socket = TcpStream::connect(address).await?;
         socket.set_nodelay(true)?;
         let (send, connection) = h2::client::Builder::new()

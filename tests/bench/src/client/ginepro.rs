@@ -27,14 +27,14 @@ impl LookupService for Fixed {
 
 /// ginepro's channel with this tonic's bodies.
 #[derive(Debug, Clone)]
-pub struct Balanced(LoadBalancedChannel);
+pub(crate) struct Balanced(LoadBalancedChannel);
 
 /// A client over ginepro's channel.
 ///
 /// # Errors
 ///
 /// It could not look up the address.
-pub async fn balanced(address: SocketAddr) -> Result<GreeterClient<Balanced>, Failure> {
+pub(crate) async fn balanced(address: SocketAddr) -> Result<GreeterClient<Balanced>, Failure> {
     let service = ServiceDefinition::from_parts(address.ip().to_string(), address.port())?;
     let channel = LoadBalancedChannel::builder(service)
         .lookup_service(Fixed(address))

@@ -17,7 +17,7 @@ use crate::helloworld::greeter_client::GreeterClient;
 
 /// hyper's handle as a service, which puts the origin into the URI: that is all that tonic asks of a transport.
 #[derive(Debug, Clone)]
-pub struct Direct {
+pub(crate) struct Direct {
     send: SendRequest<Body>,
     authority: Authority,
 }
@@ -28,7 +28,7 @@ impl Direct {
     /// # Errors
     ///
     /// It could not connect.
-    pub async fn connect(address: SocketAddr) -> Result<GreeterClient<Self>, Failure> {
+    pub(crate) async fn connect(address: SocketAddr) -> Result<GreeterClient<Self>, Failure> {
         let socket = TcpStream::connect(address).await?;
         socket.set_nodelay(true)?;
         let (send, connection) = Builder::new(TokioExecutor::new())

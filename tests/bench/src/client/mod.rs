@@ -1,13 +1,13 @@
 //! The variants: whatever makes a gRPC call, behind one trait, so that all are loaded by the same code.
 
-pub mod channels;
-pub mod floor;
-pub mod ginepro;
-pub mod hyper;
-pub mod ours;
-pub mod plain;
-pub mod pools;
-pub mod variant;
+mod channels;
+mod floor;
+mod ginepro;
+mod hyper;
+pub(crate) mod ours;
+mod plain;
+mod pools;
+mod variant;
 
 use std::time::Duration;
 

@@ -10,7 +10,7 @@ use crate::Failure;
 
 /// The annotated client.
 #[pooled_client(crate::helloworld::greeter_client::GreeterClient)]
-pub struct Greeter;
+pub(crate) struct Greeter;
 
 impl Caller for Greeter {
     async fn call(&mut self, job: &Job) -> Result<(), Failure> {
@@ -24,7 +24,7 @@ impl Caller for Greeter {
 /// # Errors
 ///
 /// It could not connect.
-pub async fn pool(setup: &Setup) -> Result<Pool, Failure> {
+pub(crate) async fn pool(setup: &Setup) -> Result<Pool, Failure> {
     let mut builder = Pool::builder(format!("http://{}", setup.address))
         .max_connections(1)
         .max_concurrent_streams(1 << 14);

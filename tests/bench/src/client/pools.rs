@@ -66,7 +66,7 @@ impl mobc::Manager for Manager {
 
 /// bb8.
 #[derive(Debug, Clone)]
-pub struct Bb8(bb8::Pool<Manager>);
+pub(crate) struct Bb8(bb8::Pool<Manager>);
 
 impl Bb8 {
     /// Opens all its Channels.
@@ -74,7 +74,7 @@ impl Bb8 {
     /// # Errors
     ///
     /// It could not connect.
-    pub async fn connect(address: SocketAddr) -> Result<Self, Failure> {
+    pub(crate) async fn connect(address: SocketAddr) -> Result<Self, Failure> {
         let builder = bb8::Pool::builder().max_size(CHANNELS).min_idle(CHANNELS);
         Ok(Self(builder.build(Manager(address)).await?))
     }
@@ -89,7 +89,7 @@ impl Caller for Bb8 {
 
 /// deadpool.
 #[derive(Clone)]
-pub struct Deadpool(deadpool::managed::Pool<Manager>);
+pub(crate) struct Deadpool(deadpool::managed::Pool<Manager>);
 
 impl Deadpool {
     /// Opens its Channels as they are needed.
@@ -97,7 +97,7 @@ impl Deadpool {
     /// # Errors
     ///
     /// deadpool's own.
-    pub async fn connect(address: SocketAddr) -> Result<Self, Failure> {
+    pub(crate) async fn connect(address: SocketAddr) -> Result<Self, Failure> {
         let builder = deadpool::managed::Pool::builder(Manager(address)).max_size(CHANNELS as usize);
         Ok(Self(builder.build()?))
     }
@@ -112,7 +112,7 @@ impl Caller for Deadpool {
 
 /// mobc.
 #[derive(Clone)]
-pub struct Mobc(mobc::Pool<Manager>);
+pub(crate) struct Mobc(mobc::Pool<Manager>);
 
 impl Mobc {
     /// Opens its Channels as they are needed, and keeps all of them.
@@ -120,7 +120,7 @@ impl Mobc {
     /// # Errors
     ///
     /// None.
-    pub async fn connect(address: SocketAddr) -> Result<Self, Failure> {
+    pub(crate) async fn connect(address: SocketAddr) -> Result<Self, Failure> {
         let size = u64::from(CHANNELS);
         Ok(Self(
             mobc::Pool::builder()

@@ -1,1 +1,10 @@
 //! Every test of the public API, in one binary: it links once.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy spares #[test] functions, but not their helpers"
+)]
+
+mod calls;
+mod pool;
+mod support;

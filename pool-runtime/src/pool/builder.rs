@@ -130,7 +130,10 @@ impl Builder {
         self
     }
 
-    /// How long calls may go on on a connection that is to be closed, before they are cut. Default 30 s.
+    /// How long calls in flight may take to finish when the pool is closed, or their connection was marked as broken,
+    /// before they are cut. Default 30 s.
+    ///
+    /// Calls on a connection that is merely recycled, for its age or because of a GOAWAY, are never cut.
     pub fn drain_timeout(mut self, timeout: Duration) -> Self {
         self.config.policy.drain_timeout = timeout;
         self

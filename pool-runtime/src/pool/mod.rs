@@ -19,7 +19,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use self::builder::Builder;
 use self::config::check_bounds;
@@ -190,10 +190,11 @@ impl Pool {
             (core.in_flight() as u64, core.totals().cut)
         };
         shared.close(grace);
-        shared
-            .until(|core| (core.entries().is_empty() && core.dials() == 0).then_some(()))
-            .await;
-        let cut = shared.core().totals().cut - cut_before;
+        let gone = shared.until(|core| (core.entries().is_empty() && core.dials() == 0).then_some(()));
+        // A connection whose runtime is alive but stands still cannot end; its calls count as cut.
+        let _ = timeout(grace.saturating_add(SHUTDOWN_SLACK), gone).await;
+        let core = shared.core();
+        let cut = core.totals().cut - cut_before + core.in_flight() as u64;
         ShutdownReport {
             finished: in_flight.saturating_sub(cut),
             cut,
@@ -233,6 +234,9 @@ impl fmt::Debug for Pool {
             .finish_non_exhaustive()
     }
 }
+
+/// How long after the grace period a connection's task may take to end.
+const SHUTDOWN_SLACK: Duration = Duration::from_secs(1);
 
 /// Holds the pool to a number of connections.
 struct Warm<'a> {

@@ -4,8 +4,14 @@
 //! subject, it is bounded from below by what was asked for, and from above only so far that a loaded machine passes.
 
 mod bounds;
+mod config;
+mod dialing;
+mod ending;
 mod growth;
+mod lease;
 mod lifetime;
+mod runtimes;
+mod seen;
 mod waiting;
 
 use std::future::Future;

@@ -17,6 +17,7 @@ mod waiters;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
@@ -191,7 +192,11 @@ impl Pool {
         };
         let grace = grace.min(LONGEST);
         shared.close(grace);
-        let gone = shared.until(|core| (core.entries().is_empty() && core.dials() == 0).then_some(()));
+        // A task outlives what the core knows of it by the time that it takes to close its socket.
+        let gone = shared.until(|core| {
+            let none = core.entries().is_empty() && core.dials() == 0 && shared.tasks.load(Relaxed) == 0;
+            none.then_some(())
+        });
         match tokio::runtime::Handle::try_current() {
             // A connection whose runtime is alive but stands still cannot end; its calls count as cut.
             Ok(_) => drop(timeout(grace + SHUTDOWN_SLACK, gone).await),

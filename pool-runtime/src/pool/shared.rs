@@ -3,7 +3,7 @@
 //!
 //! Nothing is awaited, dialled or called back under the lock, and no [`Slot`] is dropped under it.
 
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -55,6 +55,8 @@ pub(crate) struct Shared {
     observers: Observers,
     /// A connection or a dial came or went.
     changed: Notify,
+    /// Tasks that dial or drive a connection, those included that are about to end.
+    pub(crate) tasks: AtomicUsize,
     /// How often a peer complained of too many pings.
     complaints: AtomicU32,
     /// The pool is closed: dials stop.
@@ -81,6 +83,7 @@ impl Shared {
             endpoint,
             observers,
             changed: Notify::new(),
+            tasks: AtomicUsize::new(0),
             complaints: AtomicU32::new(0),
             closing: CancellationToken::new(),
         })
@@ -183,6 +186,12 @@ impl Shared {
 
     pub(crate) fn dial_abandoned(self: &Arc<Self>, dial: u64) {
         self.step(|core, out| core.dial_abandoned(dial, out));
+        self.changed.notify_waiters();
+    }
+
+    /// A task has let go of its connection.
+    pub(crate) fn task_ended(&self) {
+        self.tasks.fetch_sub(1, Relaxed);
         self.changed.notify_waiters();
     }
 

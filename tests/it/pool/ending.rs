@@ -9,7 +9,10 @@ use tests::server::TestServer;
 use tests::within;
 use tonic::Code;
 
-use super::{Client, Log, apart, burst, hang, hanging, lasting, no_task_is_left, poll_once, scripted, until};
+use super::{
+    Client, Log, apart, apart_on, burst, hang, hanging, lasting, no_task_is_left, poll_once, scripted, two_threads,
+    until,
+};
 
 fn finished_and_cut(report: ShutdownReport) -> (u64, u64) {
     (report.finished, report.cut)
@@ -39,6 +42,21 @@ fn a_shutdown_lets_calls_finish_and_cuts_what_is_left_after_the_grace() {
         assert!(status.message().contains("the pool was closed"), "{status}");
         no_task_is_left().await;
         server.until(|stats| stats.connections_now == 0).await;
+    });
+}
+
+/// Calls that are cut give their slots back on other threads, and must be counted before they do.
+#[test]
+fn a_shutdown_counts_each_call_that_it_cuts() {
+    apart_on(two_threads(), TestServer::builder(), async |server| {
+        for _ in 0..20 {
+            let pool = Pool::builder(server.uri()).max_concurrent_streams(8).build().unwrap();
+            let calls = hang(server, &pool, 16).await;
+            let report = within("shutdown", pool.shutdown(Duration::ZERO)).await;
+            assert_eq!(finished_and_cut(report), (0, 16));
+            assert!(calls.join_all().await.iter().all(Result::is_err));
+            server.until(|stats| stats.connections_now == 0).await;
+        }
     });
 }
 

@@ -134,6 +134,12 @@ impl Owner for Member {
         self.shared.going_away(self.connection, reason);
     }
 
+    fn resets_written(&self, streams: u32) {
+        for _ in 0..streams {
+            self.shared.give_back(self.connection);
+        }
+    }
+
     fn look(&self) -> Option<Instant> {
         self.shared.look_at(self.connection)
     }

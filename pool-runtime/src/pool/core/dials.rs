@@ -122,8 +122,8 @@ impl<P, W> Core<P, W> {
     }
 
     /// Looks at the queue again: turns away those who wait in vain, and dials what the others need. Every input that
-    /// can change that ends here; the driver calls it where it could not dial when the need arose.
-    pub(crate) fn plan(&mut self, now: Instant, out: &mut Vec<Effect<W>>) {
+    /// can change that ends here.
+    pub(super) fn plan(&mut self, now: Instant, out: &mut Vec<Effect<W>>) {
         if self.closed {
             return;
         }

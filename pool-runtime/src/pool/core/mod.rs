@@ -24,6 +24,8 @@ mod dials;
 mod effect;
 mod entry;
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod tests;
 mod view;
 
@@ -142,8 +144,7 @@ impl<P, W> Core<P, W> {
             entry.idle_since = Some(now);
         }
         let used_up = self.serve(out);
-        self.drop_surplus(connection, out);
-        if used_up {
+        if self.drop_surplus(connection, out) | used_up {
             self.plan_for_waiting(now, out);
         }
     }

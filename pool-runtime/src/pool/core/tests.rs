@@ -23,6 +23,9 @@ struct Rig {
     out: Vec<Effect<u32>>,
 }
 
+/// Something that happens to the core.
+type Input = fn(&mut Rig);
+
 impl Rig {
     /// Two connections of two streams at most, and what `change` makes of that.
     fn with(change: impl FnOnce(&mut Policy)) -> Self {
@@ -172,7 +175,7 @@ fn dials_that_fail_together_count_as_one_failure() {
 
 #[test]
 fn losing_the_last_connection_during_the_backoff_tells_those_who_do_not_wait_for_ready() {
-    let ways: [fn(&mut Rig); 2] = [|rig| rig.lose(1), |rig| rig.go_away(1)];
+    let ways: [Input; 2] = [|rig| rig.lose(1), |rig| rig.go_away(1)];
     for lose in ways {
         let mut rig = Rig::new().open(1);
         assert_eq!([rig.take(), rig.take()], [Some(1); 2]);
@@ -246,7 +249,7 @@ fn a_connection_past_the_maximum_closes_when_it_is_given_back() {
 
 #[test]
 fn those_who_wait_are_dialled_for_when_a_connection_comes_to_its_end() {
-    let ways: [(&str, fn(&mut Rig)); 4] = [
+    let ways: [(&str, Input); 4] = [
         ("used up", |rig| rig.back(1)),
         ("too many resets", |rig| {
             for _ in 0..MAX_RESETS {

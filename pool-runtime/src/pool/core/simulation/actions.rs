@@ -143,6 +143,8 @@ impl World {
             |world, connection| {
                 if let Some(connection) = *connection {
                     world.peers.insert(connection, Peer::new(limit, now));
+                    let surplus = world.core.serving() > world.core.policy().max_connections;
+                    world.peers.entry(connection).and_modify(|peer| peer.surplus = surplus);
                     world.failures = 0;
                     world.backoff_until = None;
                     world.losses = world.losses.saturating_sub(1);
@@ -155,6 +157,9 @@ impl World {
             self.closed,
             "a closed pool keeps no connection that comes up"
         );
+        if let Some(connection) = connection {
+            self.check_surplus(connection);
+        }
     }
 
     fn fail_a_dial(&mut self) {

@@ -60,6 +60,19 @@ impl World {
         assert!(self.serving() <= most, "no more connections serve than may");
     }
 
+    /// A connection came up or was given back.
+    pub(super) fn check_surplus(&mut self, connection: ConnectionId) {
+        let is_over = self.serving() > self.core.policy().max_connections;
+        let Some(peer) = self.peers.get_mut(&connection) else {
+            return;
+        };
+        peer.surplus &= is_over;
+        assert!(
+            !peer.surplus || peer.draining || peer.held > 0,
+            "past the maximum a connection closes when it is given back"
+        );
+    }
+
     /// Whoever waits, waits for something.
     fn check_queue(&self) {
         if self.queue.is_empty() {

@@ -42,6 +42,8 @@ pub(super) struct Peer {
     /// What `held` may not pass: the limit, or what was granted before the limit fell.
     pub(super) ceiling: u32,
     pub(super) uses: u64,
+    /// It came up past the maximum.
+    pub(super) surplus: bool,
     pub(super) draining: bool,
     pub(super) opened: Instant,
     pub(super) idle_since: Option<Instant>,
@@ -307,6 +309,7 @@ impl World {
             }
         }
         self.input(|core, out| core.give_back(connection, now, out));
+        self.check_surplus(connection);
     }
 
     /// Nothing serves, nothing is being dialled, and the backoff runs: as the books have it.
@@ -325,6 +328,7 @@ impl Peer {
             held: 0,
             ceiling: limit,
             uses: 0,
+            surplus: false,
             draining: false,
             opened: now,
             idle_since: Some(now),

@@ -138,6 +138,7 @@ impl World {
         let now = self.now;
         let expires = (self.rng.u8(..4) > 0).then(|| now + Duration::from_secs(self.rng.u64(1..900)));
         self.dials.remove(&id);
+        let retiring = self.retiring();
         let connection = self.input_booked(
             |core, out| core.dialed(id, (), limit, expires, now, out),
             |world, connection| {
@@ -159,6 +160,10 @@ impl World {
         );
         if let Some(connection) = connection {
             self.check_surplus(connection);
+            assert!(
+                retiring == 0 || self.retiring() < retiring,
+                "a connection past its lifetime goes when another comes up"
+            );
         }
     }
 

@@ -118,9 +118,7 @@ impl World {
     pub(super) fn check_dials(&self) {
         let dials = self.dials.len();
         let retiring = self.retiring();
-        let floor = self.floors.iter().copied().max().unwrap_or(0);
-        let floor = floor.max(self.core.policy().min_connections);
-        let kept = floor.saturating_sub(self.serving() - retiring);
+        let kept = self.floor().saturating_sub(self.serving() - retiring);
         let others = kept.max(self.losses).max(retiring.min(1));
         assert!(
             dials <= self.needed_for_callers().max(others),
@@ -167,7 +165,7 @@ impl World {
         }
     }
 
-    pub(super) fn floor(&self) -> usize {
+    fn floor(&self) -> usize {
         let asked = self.floors.iter().copied().max().unwrap_or(0);
         asked.max(self.core.policy().min_connections)
     }
@@ -176,7 +174,7 @@ impl World {
         self.peers.values().filter(|peer| !peer.draining).count()
     }
 
-    fn retiring(&self) -> usize {
+    pub(super) fn retiring(&self) -> usize {
         let retiring = |state| state == ConnectionState::Retiring;
         self.core.entries().iter().filter(|entry| retiring(entry.state)).count()
     }

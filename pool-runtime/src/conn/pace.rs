@@ -152,3 +152,6 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Paced<T> {
         Pin::new(&mut self.get_mut().inner).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -119,6 +119,14 @@ async fn a_peer_that_sends_anything_at_all_is_not_pinged() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_ping_has_all_of_its_timeout_to_be_answered() {
+    let (mut rig, _silent) = Rig::new(CONFIG).await;
+    assert_eq!(rig.after(CONFIG.interval, 0).await, Poll::Pending);
+    assert_eq!(rig.after(CONFIG.timeout - SECOND, 0).await, Poll::Pending);
+    assert_eq!(rig.after(SECOND, 0).await, Poll::Ready(Dead));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_ping_that_is_overtaken_by_other_data_gets_more_time() {
     let (mut rig, _silent) = Rig::new(CONFIG).await;
     assert_eq!(rig.after(CONFIG.interval, 0).await, Poll::Pending);

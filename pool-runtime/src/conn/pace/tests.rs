@@ -78,13 +78,15 @@ async fn a_turn_reads_no_more_than_its_budget_and_the_next_goes_on_where_it_stop
 #[tokio::test]
 async fn a_reader_that_is_held_back_is_woken_once_and_one_that_has_read_all_is_not() {
     let mut rig = Rig::new();
-    rig.peer.write_all(&[0; 20]).await.unwrap();
-    rig.pace.allow(10);
-    rig.read(64).unwrap();
-    assert_eq!(rig.wakes(), 0);
-    assert_eq!(rig.read(64), None);
-    assert_eq!(rig.read(64), None);
-    assert_eq!(rig.wakes(), 1, "for the next turn, once");
+    rig.peer.write_all(&[0; 30]).await.unwrap();
+    for turn in 1..=2 {
+        rig.pace.allow(10);
+        rig.read(64).unwrap();
+        assert_eq!(rig.wakes(), 0);
+        assert_eq!(rig.read(64), None);
+        assert_eq!(rig.read(64), None);
+        assert_eq!(rig.wakes(), 1, "in turn {turn}, for the next, once");
+    }
 
     rig.pace.allow(100);
     rig.read(64).unwrap();
@@ -108,6 +110,7 @@ async fn a_read_within_the_budget_leaves_alone_what_the_buffer_holds() {
         let expected: &[u8] = if budget == 2 { b"minepe" } else { b"mineer" };
         assert_eq!(buf.filled(), expected);
     }
+    assert_eq!(rig.pace.read(), 4);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use pool_runtime::{Error, Pool, pooled_client};
 use tonic::{Request, Status};
 
 #[pooled_client(examples::helloworld::greeter_client::GreeterClient, deadline = "2s")]
-pub struct Greeter;
+struct Greeter;
 
 fn explain(what: &str, status: &Status) {
     println!("{what}\n  {:?}: {}", status.code(), status.message());

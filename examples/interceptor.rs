@@ -8,7 +8,7 @@ use tonic::metadata::MetadataValue;
 use tonic::{Request, Status};
 
 #[pooled_client(examples::helloworld::greeter_client::GreeterClient)]
-pub struct Greeter;
+struct Greeter;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {

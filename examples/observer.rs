@@ -8,7 +8,7 @@ use examples::helloworld::HelloRequest;
 use pool_runtime::{Event, Observer, Pool, pooled_client};
 
 #[pooled_client(examples::helloworld::greeter_client::GreeterClient)]
-pub struct Greeter;
+struct Greeter;
 
 #[derive(Clone, Default)]
 struct Meter {

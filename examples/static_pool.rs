@@ -6,7 +6,7 @@ use examples::helloworld::HelloRequest;
 use pool_runtime::{Pool, pooled_client};
 
 #[pooled_client(examples::helloworld::greeter_client::GreeterClient)]
-pub struct Greeter;
+struct Greeter;
 
 static TARGET: OnceLock<String> = OnceLock::new();
 

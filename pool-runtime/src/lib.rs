@@ -79,6 +79,7 @@ mod pool;
 mod service;
 mod status;
 mod target;
+mod unary;
 
 pub use call::ResponseBody;
 pub use conn::connector::{Connecting, Connector, Io};

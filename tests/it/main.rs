@@ -5,4 +5,6 @@
     reason = "clippy spares #[test] functions, but not their helpers"
 )]
 
+mod calls;
+mod pool;
 mod support;

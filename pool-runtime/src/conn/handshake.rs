@@ -79,7 +79,7 @@ where
             Poll::Ready(Ok(())) => Poll::Ready(Err(closed_early())),
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             // h2 returns pending only once it has handled all it read.
-            Poll::Pending if pace.has_first_frame() => Poll::Ready(Ok(())),
+            Poll::Pending if pace.has_settings() => Poll::Ready(Ok(())),
             Poll::Pending => Poll::Pending,
         }
     })

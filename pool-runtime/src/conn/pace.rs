@@ -5,8 +5,8 @@
 //! their requests leave in one write. So a turn reads at most a budget, which the [`Driver`](super::driver) sets from
 //! the size of the messages: about a kibibyte for small ones, no practical bound for large ones.
 //!
-//! The counts answer two questions: has the peer's first frame (its SETTINGS) been read, and has anything been
-//! written since a request was queued? If not, that request cannot have reached the peer.
+//! What passes answers two questions: have the peer's SETTINGS been read, and has anything been written since a
+//! request was queued? If not, that request cannot have reached the peer.
 
 use std::io;
 use std::pin::Pin;
@@ -19,6 +19,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// A frame's head: 24 bits of length, then type, flags and stream (RFC 9113, 4.1).
 const FRAME_HEAD: usize = 9;
 
+/// The type of a SETTINGS frame, and the flag of one that only acknowledges.
+const SETTINGS: u8 = 4;
+const ACK: u8 = 1;
+
 /// What the transport's wrapper and the rest of the connection share. Only the connection's task writes to it, so
 /// relaxed ordering is enough; `written` is read by callers after h2's lock has ordered it.
 #[derive(Debug, Default)]
@@ -27,7 +31,7 @@ pub(crate) struct Pace {
     held_back: AtomicBool,
     read: AtomicU64,
     written: AtomicU64,
-    first_frame_ends: AtomicU64,
+    settings: AtomicBool,
 }
 
 impl Pace {
@@ -47,10 +51,9 @@ impl Pace {
         self.written.load(Relaxed)
     }
 
-    /// Whether the whole of the peer's first frame has been read.
-    pub(crate) fn has_first_frame(&self) -> bool {
-        let end = self.first_frame_ends.load(Relaxed);
-        end > 0 && self.read() >= end
+    /// Whether the peer's first SETTINGS have been read to their end.
+    pub(crate) fn has_settings(&self) -> bool {
+        self.settings.load(Relaxed)
     }
 }
 
@@ -59,7 +62,53 @@ impl Pace {
 pub(crate) struct Paced<T> {
     inner: T,
     pace: Arc<Pace>,
+    /// Until the peer's SETTINGS have been seen.
+    scan: Option<Scan>,
+}
+
+/// Looks for the peer's SETTINGS. They are to be its first frame, but h2 lets a peer acknowledge ours before, and one
+/// that never sends its own has not told how many streams it takes.
+#[derive(Debug)]
+struct Scan {
     head: Vec<u8>,
+    /// What is left of the payload of the frame in hand.
+    left: usize,
+    is_settings: bool,
+}
+
+impl Scan {
+    fn new() -> Self {
+        Self {
+            head: Vec::with_capacity(FRAME_HEAD),
+            left: 0,
+            is_settings: false,
+        }
+    }
+
+    /// Takes in what was read; true once the SETTINGS have ended.
+    fn sees(&mut self, mut bytes: &[u8]) -> bool {
+        while !bytes.is_empty() {
+            if self.left > 0 {
+                let passed = self.left.min(bytes.len());
+                self.left -= passed;
+                bytes = &bytes[passed..];
+            } else {
+                let (part, rest) = bytes.split_at(bytes.len().min(FRAME_HEAD - self.head.len()));
+                self.head.extend_from_slice(part);
+                bytes = rest;
+                let [a, b, c, kind, flags, _, _, _, _] = self.head[..] else {
+                    return false;
+                };
+                self.head.clear();
+                self.left = u32::from_be_bytes([0, a, b, c]) as usize;
+                self.is_settings = kind == SETTINGS && flags & ACK == 0;
+            }
+            if self.is_settings && self.left == 0 {
+                return true;
+            }
+        }
+        false
+    }
 }
 
 impl<T> Paced<T> {
@@ -67,21 +116,16 @@ impl<T> Paced<T> {
         Self {
             inner,
             pace,
-            head: Vec::with_capacity(FRAME_HEAD),
+            scan: Some(Scan::new()),
         }
     }
 
     fn count_read(&mut self, bytes: &[u8]) {
         let read = self.pace.read.load(Relaxed) + bytes.len() as u64;
         self.pace.read.store(read, Relaxed);
-        if self.head.len() < FRAME_HEAD {
-            self.head.extend(bytes.iter().take(FRAME_HEAD - self.head.len()));
-            if let [a, b, c, ..] = self.head[..]
-                && self.head.len() == FRAME_HEAD
-            {
-                let length = u64::from(u32::from_be_bytes([0, a, b, c]));
-                self.pace.first_frame_ends.store(FRAME_HEAD as u64 + length, Relaxed);
-            }
+        if self.scan.as_mut().is_some_and(|scan| scan.sees(bytes)) {
+            self.scan = None;
+            self.pace.settings.store(true, Relaxed);
         }
     }
 }

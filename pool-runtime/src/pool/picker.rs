@@ -56,9 +56,6 @@ pub(crate) fn pick(
 mod tests {
     use super::*;
 
-    /// The strategy, each connection's calls and whether it has room, the cursor, and the choice.
-    type Row<'a> = (Strategy, &'a [(u32, bool)], usize, Option<usize>);
-
     fn check(strategy: Strategy, loads: &[(u32, bool)], mut cursor: usize, expected: Option<usize>) {
         let loads = loads.iter().map(|&(in_flight, has_room)| Load { in_flight, has_room });
         assert_eq!(pick(strategy, loads, &mut cursor), expected, "{strategy:?}");
@@ -67,7 +64,8 @@ mod tests {
     #[test]
     fn the_choice_follows_the_strategy_and_never_falls_on_a_full_connection() {
         use Strategy::*;
-        let rows: [Row<'_>; 12] = [
+        type Row = (Strategy, &'static [(u32, bool)], usize, Option<usize>);
+        let rows: [Row; 12] = [
             (LeastLoaded, &[], 0, None),
             (FillFirst, &[], 0, None),
             (RoundRobin, &[], 0, None),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::{Request, Response};
 use tokio_rustls::rustls::ServerConfig;
 use tonic::body::Body;
+use tonic::codec::CompressionEncoding;
 use tonic::codegen::Service;
 use tonic::server::NamedService;
 use tonic::service::Routes;
@@ -45,7 +46,12 @@ impl Builder {
     pub(super) fn new() -> Self {
         Self {
             address: Address::Tcp(([127, 0, 0, 1], 0).into()),
-            routes: Routes::new(TestServiceServer::new(Scripted::default())),
+            // Gzip is for those who send or ask for it; the others do not notice.
+            routes: Routes::new(
+                TestServiceServer::new(Scripted::default())
+                    .accept_compressed(CompressionEncoding::Gzip)
+                    .send_compressed(CompressionEncoding::Gzip),
+            ),
             manner: Manner::default(),
         }
     }

@@ -113,9 +113,31 @@ async fn a_read_within_the_budget_leaves_alone_what_the_buffer_holds() {
     assert_eq!(rig.pace.read(), 4);
 }
 
+#[test]
+fn the_settings_are_found_behind_other_frames_however_the_bytes_are_cut() {
+    let acknowledgement = [0, 0, 0, SETTINGS, ACK, 0, 0, 0, 0];
+    let ping = [&[0, 0, 8, 6, 0, 0, 0, 0, 0][..], &[4; 8]].concat();
+    let empty = vec![0, 0, 0, SETTINGS, 0, 0, 0, 0, 0];
+    let one = [&[0, 0, 6, SETTINGS, 0, 0, 0, 0, 0][..], &[0, 3, 0, 0, 0, 1]].concat();
+    for settings in [empty, one] {
+        let before = [&acknowledgement[..], &ping].concat();
+        let all = [&before[..], &settings].concat();
+        for size in [1, 2, 8, 9, 10, all.len()] {
+            let mut scan = Scan::new();
+            let mut read = 0;
+            let found = all.chunks(size).any(|piece| {
+                read += piece.len();
+                scan.sees(piece)
+            });
+            assert!(found && read == all.len(), "in pieces of {size}: after {read} bytes");
+        }
+        assert!(!Scan::new().sees(&before));
+    }
+}
+
 #[tokio::test]
-async fn the_first_frame_is_known_to_be_read_however_its_bytes_arrive() {
-    // SETTINGS with one entry, an empty frame, and the length that needs all three bytes.
+async fn the_settings_count_as_read_with_their_last_byte() {
+    // One entry, none, and a length that needs all three of its bytes.
     let frames = [(6, 15), (0, 9), (0x01_02_03, 9 + 0x01_02_03)];
     for (length, end) in frames {
         for cut in [1, 2, 3, 8, 9, 10, 14] {
@@ -131,7 +153,7 @@ async fn the_first_frame_is_known_to_be_read_however_its_bytes_arrive() {
                     rig.pace.allow(usize::MAX);
                     read += rig.read(1 << 16).unwrap().len();
                     assert_eq!(
-                        rig.pace.has_first_frame(),
+                        rig.pace.has_settings(),
                         read >= end,
                         "{length} bytes, cut at {cut}: {read} read"
                     );
@@ -163,5 +185,5 @@ async fn the_end_of_the_transport_is_passed_on() {
     assert_eq!(rig.peer.read(&mut [0; 8]).await.unwrap(), 0);
     drop(rig.peer.shutdown().await);
     assert_eq!(rig.paced.read(&mut [0; 8]).await.unwrap(), 0);
-    assert!(!rig.pace.has_first_frame());
+    assert!(!rig.pace.has_settings());
 }

@@ -132,10 +132,10 @@ impl<P, W> Core<P, W> {
     }
 
     /// A connection past the maximum closes as soon as it is given back and nobody waits. Tells whether it does.
-    pub(super) fn drop_surplus(&mut self, connection: ConnectionId, out: &mut Vec<Effect<W>>) -> bool {
-        let Some(index) = self.index_of(connection).filter(|&index| self.entries[index].surplus) else {
+    pub(super) fn drop_surplus(&mut self, index: usize, out: &mut Vec<Effect<W>>) -> bool {
+        if !self.entries[index].surplus {
             return false;
-        };
+        }
         let is_over = self.serving() > self.policy.max_connections;
         let closes = is_over && self.entries[index].in_flight == 0;
         if closes {

@@ -91,7 +91,7 @@ impl<P, W> Core<P, W> {
         }
         self.entries[index].surplus = over > 0;
         self.serve(out);
-        self.drop_surplus(connection, out);
+        self.drop_surplus(index, out);
     }
 
     /// A dial failed.

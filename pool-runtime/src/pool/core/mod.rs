@@ -144,7 +144,7 @@ impl<P, W> Core<P, W> {
             entry.idle_since = Some(now);
         }
         let used_up = self.serve(out);
-        if self.drop_surplus(connection, out) | used_up {
+        if self.drop_surplus(index, out) | used_up {
             self.plan_for_waiting(now, out);
         }
     }

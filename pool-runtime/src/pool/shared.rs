@@ -243,11 +243,7 @@ impl Shared {
 
     /// Checks a connection's age and the pool's needs; says when to look again.
     pub(crate) fn look_at(self: &Arc<Self>, connection: ConnectionId) -> Option<Instant> {
-        self.step(|core, out| {
-            let now = Instant::now();
-            core.plan(now, out);
-            core.look_at(connection, now, out)
-        })
+        self.step(|core, out| core.look_at(connection, Instant::now(), out))
     }
 
     // ----- the pool -----

@@ -133,6 +133,8 @@ where
         self.link.pace.allow(self.budget());
         if let Poll::Ready(result) = Pin::new(&mut self.http2).poll(cx) {
             tracing::debug!(error = result.err().map(tracing::field::display), "connection ended");
+            // A GOAWAY and the end may have come in one piece: then it was recycled, and is not lost.
+            self.notice(cx);
             let order = self.link.control.poll(cx);
             return Poll::Ready(order.map_or(CloseReason::Lost, |order| order.reason));
         }

@@ -79,6 +79,8 @@ pub(crate) struct Entry<P> {
     expires: Option<Instant>,
     resets: u32,
     surplus: bool,
+    /// A call found it dead before its own task did.
+    dead: bool,
 }
 
 /// Sums over the life of the pool.
@@ -262,6 +264,7 @@ impl<P, W> Core<P, W> {
             expires,
             resets: 0,
             surplus: false,
+            dead: false,
         });
         if let Some(oldest) = self.find(|entry| entry.state == ConnectionState::Retiring) {
             self.drain(oldest, CloseReason::Lifetime, out);
@@ -309,16 +312,26 @@ impl<P, W> Core<P, W> {
         self.plan(now, out);
     }
 
-    /// The peer takes no more streams (GOAWAY), or the holder of a lease says so.
+    /// The peer takes no more streams (GOAWAY), or the holder of a lease says so. False if that is no news.
     pub(crate) fn going_away(
         &mut self,
         connection: ConnectionId,
         reason: CloseReason,
         now: Instant,
         out: &mut Vec<Effect<W>>,
-    ) {
-        let Some(index) = self.index_of(connection) else { return };
+    ) -> bool {
+        let Some(index) = self.index_of(connection) else { return false };
+        let is_news = self.entries[index].state != ConnectionState::Draining;
         self.replace(index, reason, out);
+        self.plan(now, out);
+        is_news
+    }
+
+    /// A call found the connection dead. It takes no more calls, so that the one that is sent again does not get it
+    /// again; what its end means is judged when its task reports it.
+    pub(crate) fn found_dead(&mut self, connection: ConnectionId, now: Instant, out: &mut Vec<Effect<W>>) {
+        let Some(index) = self.index_of(connection) else { return };
+        self.entries[index].dead = true;
         self.plan(now, out);
     }
 
@@ -639,6 +652,6 @@ impl<P, W> Core<P, W> {
 
 impl<P> Entry<P> {
     pub(crate) fn takes_calls(&self) -> bool {
-        matches!(self.state, ConnectionState::Serving | ConnectionState::Retiring)
+        !self.dead && matches!(self.state, ConnectionState::Serving | ConnectionState::Retiring)
     }
 }

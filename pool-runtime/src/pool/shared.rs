@@ -179,11 +179,21 @@ impl Shared {
     }
 
     pub(crate) fn going_away(self: &Arc<Self>, connection: ConnectionId, reason: CloseReason) {
-        if reason == CloseReason::TooManyPings {
+        let is_news = self.step(|core, out| core.going_away(connection, reason, Instant::now(), out));
+        if is_news && reason == CloseReason::TooManyPings {
             self.complaints.fetch_add(1, Relaxed);
             tracing::warn!(endpoint = %self.endpoint, "the peer says too_many_pings: keepalive interval doubled");
         }
-        self.step(|core, out| core.going_away(connection, reason, Instant::now(), out));
+    }
+
+    /// A call failed with its connection. The connection's task may not have had its turn yet, and the call may be
+    /// sent again at once: it must not get the same connection.
+    pub(crate) fn call_failed_with(self: &Arc<Self>, connection: ConnectionId, error: &h2::Error) {
+        if let Some(reason) = goaway(error) {
+            self.going_away(connection, reason);
+        } else if error.is_io() || error.is_go_away() {
+            self.step(|core, out| core.found_dead(connection, Instant::now(), out));
+        }
     }
 
     pub(crate) fn closed(self: &Arc<Self>, connection: ConnectionId, reason: CloseReason) {
@@ -344,6 +354,14 @@ impl Shared {
 pub(crate) enum TakeOrQueue {
     Took(Slot),
     Queued(u64, oneshot::Receiver<Answer>),
+}
+
+/// What the peer's GOAWAY closes its connection for, if `error` is one.
+pub(crate) fn goaway(error: &h2::Error) -> Option<CloseReason> {
+    (error.is_go_away() && error.is_remote()).then(|| match error.reason() {
+        Some(h2::Reason::ENHANCE_YOUR_CALM) => CloseReason::TooManyPings,
+        _ => CloseReason::GoAway,
+    })
 }
 
 /// A peer's stream limit as the core counts: h2 says `usize::MAX` where the peer names none.

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
     deadline = "2s",
     say_hello(deadline = "1s")
 )]
-pub struct Greeter;
+struct Greeter;
 
 fn hello(name: impl Into<String>) -> HelloRequest {
     HelloRequest {

@@ -2,7 +2,7 @@
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     pool_build::configure()
-        .tonic(|tonic| tonic.build_transport(false))
+        .build_transport(false)
         .compile_protos(&["../proto/testing.proto"], &["../proto"])?;
     Ok(())
 }

@@ -63,6 +63,14 @@ impl Builder {
         self.tonic(|tonic| tonic.build_server(enable))
     }
 
+    /// Whether tonic's clients get a `connect` that opens a bare `Channel`. Default: yes, as in tonic.
+    ///
+    /// It needs tonic's `channel` feature. A crate whose clients are all pooled can do without both, and
+    /// without the crates that the feature brings.
+    pub fn build_transport(self, enable: bool) -> Self {
+        self.tonic(|tonic| tonic.build_transport(enable))
+    }
+
     /// Where the Rust files go. Default: cargo's `OUT_DIR`, where `tonic::include_proto!` looks.
     pub fn out_dir(mut self, dir: impl AsRef<Path>) -> Self {
         self.out_dir = Some(dir.as_ref().to_owned());
@@ -176,7 +184,7 @@ impl Builder {
         let compiled = descriptor::compile(&protos, &includes)?;
         self.watch(&compiled.files);
         self.write_descriptors(&compiled.encoded)?;
-        self.generate(|tonic, config| tonic.compile_fds_with_config(compiled.descriptors, config))
+        self.generate_from(compiled.descriptors)
     }
 
     /// Generates from descriptors that something else has compiled.
@@ -186,7 +194,7 @@ impl Builder {
     /// When the descriptors contradict themselves or the files can't be written.
     pub fn compile_fds(self, descriptors: FileDescriptorSet) -> Result<(), Error> {
         self.write_descriptors(&descriptor::encode(&descriptors))?;
-        self.generate(|tonic, config| tonic.compile_fds_with_config(descriptors, config))
+        self.generate_from(descriptors)
     }
 
     fn compile_with_protoc(mut self, protos: &[PathBuf], includes: &[PathBuf]) -> Result<(), Error> {
@@ -209,6 +217,12 @@ impl Builder {
         Ok(())
     }
 
+    fn generate_from(mut self, descriptors: FileDescriptorSet) -> Result<(), Error> {
+        // tonic-prost-build does so when it runs a protoc: generated code is not the user's to tidy up.
+        self.prost.type_attribute(".", "#[allow(clippy::all)]");
+        self.generate(|tonic, config| tonic.compile_fds_with_config(descriptors, config))
+    }
+
     /// Runs tonic-prost-build with this crate's service generator around its own.
     fn generate(
         mut self,
@@ -217,8 +231,6 @@ impl Builder {
         let out_dir = self.target_dir()?;
         let (generator, mistakes) = Generator::new(&self.tonic, self.cross_crate);
         self.prost.service_generator(Box::new(generator));
-        // What a macro or a generator wrote is not the user's to tidy up.
-        self.prost.type_attribute(".", "#[allow(clippy::all)]");
         // The builder would put its bare generator in the place of ours if it were to build anything.
         let tonic = self.tonic.out_dir(out_dir).build_client(false).build_server(false);
         run(tonic, self.prost).map_err(|cause| Error::io("the .proto files were not compiled", cause))?;

@@ -82,7 +82,7 @@ fn macro_body(description: &Description, types: &mut Types) -> TokenStream {
     }
 }
 
-/// Output: `#[doc = ".."] rpc say_hello "SayHello" unary unknown (request) (response) (codec);`
+/// Output: `#[doc = ".."] rpc say_hello "SayHello" unary unknown (request) (response) prost (codec);`
 fn rpc(rpc: &Rpc, types: &mut Types) -> TokenStream {
     let Rpc {
         ident,
@@ -94,10 +94,11 @@ fn rpc(rpc: &Rpc, types: &mut Types) -> TokenStream {
     let idempotency = format_ident!("{}", rpc.idempotency);
     let request = types.exported(&rpc.request);
     let response = types.exported(&rpc.response);
+    let encoding = format_ident!("{}", rpc.encoding());
     let codec = types.exported_path(&rpc.codec);
     quote! {
         #(#attributes)*
-        rpc #ident #proto_name #shape #idempotency (#request) (#response) (#codec);
+        rpc #ident #proto_name #shape #idempotency (#request) (#response) #encoding (#codec);
     }
 }
 
@@ -169,7 +170,7 @@ impl Types {
         });
         parse_quote! {
             #[doc(hidden)]
-            #[allow(unused_imports, unreachable_pub)]
+            #[allow(deprecated, unreachable_pub, unused_imports)]
             pub mod __pool {
                 #(#direct)*
                 #(#nested)*
@@ -194,7 +195,14 @@ fn from_below(mut path: Path, depth: usize) -> Path {
 /// A name that no other client of the crate has: packages may differ only in where their dots are, and
 /// one service may be generated twice, with different settings.
 fn unique(description: &Description, source: &str) -> Ident {
-    let readable = description.name.to_lowercase().replace('.', "_");
+    let letter = |c: char| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_lowercase()
+        } else {
+            '_'
+        }
+    };
+    let readable: String = description.name.chars().map(letter).collect();
     let hash = fnv1a(description.name.bytes().chain(source.bytes()));
     format_ident!("{MACRO}_{readable}_{hash:016x}")
 }

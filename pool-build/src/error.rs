@@ -94,12 +94,14 @@ pub(crate) fn locate(name: &str, includes: &[PathBuf]) -> PathBuf {
 /// One mistake: where it is, what it is, and what else belongs to it.
 fn describe(mistake: &dyn Diagnostic, source: Option<&dyn SourceCode>, file: Option<&Path>) -> String {
     let mut labels: Vec<LabeledSpan> = mistake.labels().into_iter().flatten().collect();
-    // Where there are two places, as with a name defined twice, the later one is taken as the one at
-    // fault and the other is told in a note.
-    labels.sort_by_key(LabeledSpan::offset);
-    let place = labels.pop();
+    // Where there are two places, as with a name defined twice, one is at fault and the other is told in a note.
+    let at_fault = labels.iter().position(is_at_fault).unwrap_or_default();
+    let place = (at_fault < labels.len()).then(|| labels.remove(at_fault));
     let message = with_cause(mistake);
-    let at = place.and_then(|label| position(&label, source));
+    let at = match place {
+        Some(place) => position(&place, source),
+        None => file.and_then(|file| end_of_file(&message, file)),
+    };
     let mut text = match (file, at) {
         (Some(file), Some((line, column))) => {
             format!("{}:{line}:{column}: {message}", file.display())
@@ -118,6 +120,13 @@ fn describe(mistake: &dyn Diagnostic, source: Option<&dyn SourceCode>, file: Opt
     text
 }
 
+/// Labels have no other mark than their text.
+fn is_at_fault(label: &LabeledSpan) -> bool {
+    label
+        .label()
+        .is_some_and(|text| text.ends_with("found here") || text.ends_with("again here"))
+}
+
 /// The message with the messages of what caused it, as an I/O error is told by its cause alone.
 fn with_cause(mistake: &dyn Diagnostic) -> String {
     let mut text = mistake.to_string();
@@ -133,4 +142,14 @@ fn with_cause(mistake: &dyn Diagnostic) -> String {
 fn position(label: &LabeledSpan, source: Option<&dyn SourceCode>) -> Option<(usize, usize)> {
     let contents = source?.read_span(label.inner(), 0, 0).ok()?;
     Some((contents.line() + 1, contents.column() + 1))
+}
+
+/// Where the end of the file is, if that is what the message is about: protox gives it no label.
+fn end_of_file(message: &str, file: &Path) -> Option<(usize, usize)> {
+    if !message.ends_with("reached end of file") {
+        return None;
+    }
+    let text = std::fs::read_to_string(file).ok()?;
+    let last = text.rsplit('\n').next().unwrap_or_default();
+    Some((text.matches('\n').count() + 1, last.chars().count() + 1))
 }

@@ -20,7 +20,9 @@ const TAKEN: &[&str] = &[
     "max_encoding_message_size",
 ];
 
-/// The Rust types that the well-known types become and that are not paths.
+/// The Rust types that the well-known types become and that are not paths: those that
+/// tonic-prost-build knows without being told, and all of them.
+const UNIT: &[&str] = &["()"];
 const NOT_PATHS: &[&str] = &["()", "bool", "i32", "i64", "u32", "u64", "f32", "f64"];
 
 /// The mistakes found so far. prost-build's trait gives a generator no way to fail.
@@ -69,9 +71,9 @@ impl ServiceGenerator for Generator {
             self.mistakes.borrow_mut().push(mistake);
             return;
         }
-        // tonic-prost-build must take `bool` and the numbers for types, not for names in a module.
-        // compile_fds has no setting for it, and without it those wrappers never compile.
-        tonic_prost_build::NON_PATH_TYPE_ALLOWLIST.set(NOT_PATHS);
+        // tonic-prost-build must take `bool` and the numbers for types, not for names in a module. Its
+        // own setting does nothing when it compiles descriptors.
+        tonic_prost_build::NON_PATH_TYPE_ALLOWLIST.set(not_paths(&service));
         match self.client(&service) {
             Ok(source) => buf.push_str(&source),
             Err(mistake) => self.mistakes.borrow_mut().push(mistake),
@@ -108,6 +110,17 @@ fn without_clashes(service: &Service) -> Service {
         }
     }
     service
+}
+
+/// The list that tonic-prost-build compares the ends of types with. Since a message may be called
+/// `Pointf32`, the numbers are only in it for services that have need of them.
+fn not_paths(service: &Service) -> &'static [&'static str] {
+    let mut methods = service.methods.iter();
+    let needed = methods.any(|method| {
+        let types = [&method.input_type, &method.output_type];
+        types.into_iter().any(|ty| NOT_PATHS[1..].contains(&ty.as_str()))
+    });
+    if needed { NOT_PATHS } else { UNIT }
 }
 
 /// protobuf tells `GetFoo` and `Get_foo` apart, Rust's method names do not.

@@ -185,6 +185,18 @@ fn path_argument(path: &Path) -> Option<&Type> {
     }
 }
 
+impl Rpc {
+    /// Whether the messages are encoded as prost does it, or as a codec of the user's own does. The runtime has a
+    /// shorter way for the former.
+    pub(crate) fn encoding(&self) -> &'static str {
+        let segments = self.codec.segments.iter().map(|segment| segment.ident.to_string());
+        match segments.eq(["tonic_prost", "ProstCodec"]) {
+            true => "prost",
+            false => "other",
+        }
+    }
+}
+
 /// `X` of `let codec = X::default();`.
 fn codec(function: &ImplItemFn) -> Option<Path> {
     function.block.stmts.iter().find_map(|statement| {

@@ -24,17 +24,12 @@ impl Errors {
     pub(crate) fn into_tokens(self) -> TokenStream {
         self.0.iter().map(syn::Error::to_compile_error).collect()
     }
-
-    #[cfg(test)]
-    pub(crate) fn messages(&self) -> Vec<String> {
-        self.0.iter().map(ToString::to_string).collect()
-    }
 }
 
 /// Of `known`, the name that `wrong` was probably meant to be.
 pub(crate) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // A third of the letters may be wrong: enough for a typo, too little to call `get` a `set_all`.
-    let tolerated = wrong.len().div_ceil(3);
+    // A third of the letters may be wrong: enough for a typo, too little to take `chat` for `crate`.
+    let tolerated = (wrong.len() / 3).max(1);
     known
         .into_iter()
         .map(|name| (distance(wrong, name), name))
@@ -71,7 +66,7 @@ mod tests {
             ("say_hellp", "say_hello", 1),
             ("chat", "", 4),
             ("", "chat", 4),
-            ("deadlin", "wait_for_ready", 11),
+            ("kitten", "sitting", 3),
         ] {
             assert_eq!(distance(from, to), expected, "{from} -> {to}");
         }
@@ -82,5 +77,6 @@ mod tests {
         let known = ["say_hello", "say_hello_to_all", "chat"];
         assert_eq!(nearest("say_helo", known), Some("say_hello"));
         assert_eq!(nearest("unsubscribe", known), None);
+        assert_eq!(nearest("chat", ["crate"]), None);
     }
 }

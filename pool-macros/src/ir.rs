@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use proc_macro2::TokenStream;
-use syn::{Attribute, Ident, LitStr, Path, Token, Visibility, punctuated::Punctuated};
+use syn::{Attribute, Ident, LitStr, Path, Token, Visibility, parse_quote, punctuated::Punctuated};
 
 /// The arguments of the attribute.
 pub(crate) struct Args {
     /// The path of the tonic client; absent after a mistake in it.
     pub(crate) client: Option<ClientPath>,
-    /// Where the runtime is.
-    pub(crate) krate: Path,
+    /// Where the runtime is, if the user says so.
+    pub(crate) krate: Option<Path>,
     pub(crate) options: Options,
     pub(crate) rpcs: Vec<RpcArgs>,
 }
@@ -49,6 +49,7 @@ pub(crate) struct Deadline {
 pub(crate) struct Struct {
     pub(crate) attrs: Vec<Attribute>,
     pub(crate) vis: Visibility,
+    pub(crate) keyword: Token![struct],
     pub(crate) ident: Ident,
 }
 
@@ -81,7 +82,15 @@ pub(crate) struct Rpc {
     pub(crate) idempotency: Idempotency,
     pub(crate) request: TokenStream,
     pub(crate) response: TokenStream,
+    pub(crate) encoding: Encoding,
     pub(crate) codec: TokenStream,
+}
+
+/// How messages are encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    Prost,
+    Other,
 }
 
 /// Which of the two sides streams.
@@ -99,6 +108,13 @@ pub(crate) enum Idempotency {
     Unknown,
     NoSideEffects,
     Idempotent,
+}
+
+impl Args {
+    /// Where the runtime is.
+    pub(crate) fn krate(&self) -> Path {
+        self.krate.clone().unwrap_or_else(|| parse_quote!(::pool_runtime))
+    }
 }
 
 impl ClientPath {

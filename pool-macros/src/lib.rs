@@ -20,8 +20,8 @@
 //!            stage 2: one method per RPC
 //! ```
 //!
-//! Each stage runs [`parse`] or [`args`] -> [`ir`] -> [`check`] -> [`expand`], collecting its errors on
-//! the way ([`errors`]), and emits all that can still be emitted beside them ([`fallback`]), so that one
+//! Each stage runs `parse` or `args` -> `ir` -> `check` -> `expand`, collecting its errors on
+//! the way (`errors`), and emits all that can still be emitted beside them (`fallback`), so that one
 //! mistake is one error. Nothing here touches a file.
 
 mod args;
@@ -32,6 +32,8 @@ mod expand;
 mod fallback;
 mod ir;
 mod parse;
+#[cfg(test)]
+mod tests;
 
 use proc_macro::TokenStream;
 

@@ -5,7 +5,7 @@ use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Fields, Ident, Item, LitInt, Token, braced, parenthesized};
 
 use crate::errors::Errors;
-use crate::ir::{Description, Idempotency, Input, Rpc, Shape, Struct};
+use crate::ir::{Description, Encoding, Idempotency, Input, Rpc, Shape, Struct};
 
 /// The form of description that this version reads; pool-build writes it as `format 1;`.
 const FORMAT: &str = "1";
@@ -44,6 +44,7 @@ pub(crate) fn item(tokens: TokenStream, errors: &mut Errors) -> Option<Struct> {
     Some(Struct {
         attrs: item.attrs,
         vis: item.vis,
+        keyword: item.struct_token,
         ident: item.ident,
     })
 }
@@ -113,7 +114,7 @@ impl Parse for Description {
     }
 }
 
-/// Input:  `#[doc = ".."] rpc say_hello "SayHello" unary unknown (Request) (Reply) (Codec);`
+/// Input:  `#[doc = ".."] rpc say_hello "SayHello" unary unknown (Request) (Reply) prost (Codec);`
 impl Parse for Rpc {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let attrs = input.call(Attribute::parse_outer)?;
@@ -126,6 +127,7 @@ impl Parse for Rpc {
             idempotency: input.parse()?,
             request: in_parentheses(input)?,
             response: in_parentheses(input)?,
+            encoding: input.parse()?,
             codec: in_parentheses(input)?,
         };
         input.parse::<Token![;]>()?;
@@ -137,6 +139,16 @@ fn in_parentheses(input: ParseStream<'_>) -> syn::Result<TokenStream> {
     let inner;
     parenthesized!(inner in input);
     inner.parse()
+}
+
+impl Parse for Encoding {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let word: Ident = input.parse()?;
+        match word.to_string().as_str() {
+            "prost" => Ok(Self::Prost),
+            _ => Ok(Self::Other),
+        }
+    }
 }
 
 impl Parse for Shape {

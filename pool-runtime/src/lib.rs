@@ -1,4 +1,74 @@
 //! A pool of gRPC connections, driven directly on h2, and the call policy over it.
+//!
+//! Most users need three names: [`pooled_client`], which makes a typed client of a tonic client that `pool-build`
+//! compiled; [`Pool`], which they set up with [`Pool::builder`]; and [`Error`], which they find in a failed call's
+//! [`Status`](tonic::Status) with [`Error::of`].
+//!
+//! ```
+//! use std::time::Duration;
+//! use pool_runtime::{Pool, Strategy};
+//!
+//! // No I/O yet, and no runtime needed: connections are opened when calls need them.
+//! let pool = Pool::builder("http://127.0.0.1:50051")
+//!     .max_connections(4)
+//!     .max_concurrent_streams(50)
+//!     .strategy(Strategy::FillFirst)
+//!     .keep_alive_interval(Duration::from_secs(30))
+//!     .build()?;
+//! println!("{}", pool.stats());
+//! # Ok::<(), pool_runtime::Error>(())
+//! ```
+//!
+//! # What a call goes through
+//!
+//! 1. It takes a **stream slot**: the right to have one stream in flight on one connection. A connection has as many
+//!    as the smaller of [`max_concurrent_streams`](Builder::max_concurrent_streams) and what the peer allows at the
+//!    moment. If none is free, the call waits in line, and connections are opened as the line needs them, up to
+//!    [`max_connections`](Builder::max_connections).
+//! 2. It is sent, and sent again on another slot for as long as the peer cannot have processed it: its connection was
+//!    lost before a byte was written, the stream was refused, or a GOAWAY excluded it.
+//! 3. It ends with the last byte of its response, its failure, its deadline, or when its future or its response is
+//!    dropped. Then, and not before, the slot goes to the next in line.
+//!
+//! # Deadlines
+//!
+//! The client's, the RPC's and the call's own (`Request::set_timeout`): the shortest of those that are stated holds, and
+//! for unary calls of annotated clients that state none, the pool's [`deadline`](Builder::deadline). It covers
+//! everything from the method call to the last byte, and what is left of it when the request goes out is its
+//! `grpc-timeout`.
+//!
+//! # Failures
+//!
+//! Calls fail with a [`Status`](tonic::Status). Those that the server sent are passed on as they are; in those made here
+//! [`Error::of`] finds what happened: the endpoint, the [`Phase`], the number of attempts, the cause, and whether the
+//! request was sent.
+//!
+//! | what happened | code |
+//! |---|---|
+//! | the deadline passed, in whatever phase | DEADLINE_EXCEEDED |
+//! | no connection could be opened; the connection was lost; the pool is closed | UNAVAILABLE |
+//! | the queue is full, or `acquire_timeout` passed | RESOURCE_EXHAUSTED |
+//! | the peer reset the stream | by its code, as gRPC's HTTP/2 mapping says |
+//! | the answer is not gRPC | by its HTTP status, as gRPC's mapping says |
+//!
+//! # Cancel safety
+//!
+//! Every future here may be dropped at any point: a call that is dropped is cancelled (RST_STREAM), a caller that waits
+//! leaves the line, and what either held goes to the next.
+//!
+//! # Runtimes
+//!
+//! A pool is made outside of any runtime. Its connections are tasks on the Tokio runtime (with time and I/O enabled)
+//! that was current when a call needed them. When that runtime is shut down, they end with it, and the next call opens
+//! new ones on its own runtime: a pool in a `static` serves tests that have a runtime each. A call on one runtime may
+//! use a connection that another drives, and fails if that one is shut down under it.
+//!
+//! # Cargo features
+//!
+//! - `tls-ring` or `tls-aws-lc`: `https` targets, by rustls with that provider.
+//! - `tls-native-roots`, `tls-webpki-roots`: trust what the system or Mozilla trusts.
+//! - `gzip`, `deflate`, `zstd`: message compression, as in tonic.
+//! - `serde`: `Serialize` for [`PoolStats`].
 
 mod call;
 mod client;
@@ -9,6 +79,7 @@ mod pool;
 mod service;
 mod status;
 mod target;
+mod unary;
 
 pub use call::ResponseBody;
 pub use conn::connector::{Connecting, Connector, Io};

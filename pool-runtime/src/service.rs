@@ -9,7 +9,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tower_service::Service;
 
-use crate::call::{self, Options, ResponseBody, Source};
+use crate::call::{self, Head, Options, Outgoing, ResponseBody, Source};
 use crate::pool::shared::Shared;
 use crate::{Lease, Pool};
 
@@ -18,9 +18,22 @@ use crate::{Lease, Pool};
 pub struct ResponseFuture(Pin<Box<dyn Future<Output = Result<http::Response<ResponseBody>, Status>> + Send>>);
 
 impl ResponseFuture {
-    fn new(source: Source, request: http::Request<Body>, options: Options) -> Self {
-        Self(Box::pin(call::call(source, request, options)))
+    fn over_pool(shared: Arc<Shared>, request: http::Request<Body>, options: Options) -> Self {
+        Self(Box::pin(async move {
+            call_over(Source::Pool(&shared), request, options).await
+        }))
     }
+}
+
+async fn call_over(
+    source: Source<'_>,
+    request: http::Request<Body>,
+    options: Options,
+) -> Result<http::Response<ResponseBody>, Status> {
+    let (head, body) = request.into_parts();
+    let head = Head::of_request(source.shared(), head.uri, head.headers)?;
+    let body = Outgoing::begin(body).await?;
+    call::call(source, &head, body, options).await
 }
 
 impl Future for ResponseFuture {
@@ -48,7 +61,7 @@ impl Service<http::Request<Body>> for Pool {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> ResponseFuture {
-        ResponseFuture::new(Source::Pool(self.shared().clone()), request, Options::default())
+        ResponseFuture::over_pool(self.shared().clone(), request, Options::default())
     }
 }
 
@@ -63,7 +76,10 @@ impl Service<http::Request<Body>> for Lease {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> ResponseFuture {
-        ResponseFuture::new(self.source(), request, Options::default())
+        let (shared, slot) = self.parts();
+        ResponseFuture(Box::pin(async move {
+            call_over(Source::Lease(&shared, &slot), request, Options::default()).await
+        }))
     }
 }
 
@@ -83,6 +99,6 @@ impl Service<http::Request<Body>> for Caller {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> ResponseFuture {
-        ResponseFuture::new(Source::Pool(self.shared.clone()), request, self.options)
+        ResponseFuture::over_pool(self.shared.clone(), request, self.options)
     }
 }

@@ -52,12 +52,8 @@ impl Host {
     where
         S: Serve,
     {
-        let listener = Listener::bind(&address)
-            .await
-            .expect("the loopback can be bound");
-        let address = listener
-            .address(address)
-            .expect("a bound socket has an address");
+        let listener = Listener::bind(&address).await.expect("the loopback can be bound");
+        let address = listener.address(address).expect("a bound socket has an address");
         let host = Self {
             address,
             ledger: Ledger::new(),
@@ -124,16 +120,11 @@ impl Host {
             _guard: guard,
         };
         let accept = accept(door, self.ledger.clone(), self.tasks.clone(), serve);
-        *self.accepting() = self
-            .tasks
-            .spawn(accept)
-            .map(|task| Accepting { task, closed });
+        *self.accepting() = self.tasks.spawn(accept).map(|task| Accepting { task, closed });
     }
 
     fn accepting(&self) -> MutexGuard<'_, Option<Accepting>> {
-        self.accepting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.accepting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -160,10 +151,6 @@ async fn accept(door: Door, ledger: Ledger, tasks: Tasks, serve: Arc<impl Serve>
             continue;
         };
         let page = ledger.open(&client);
-        tasks.spawn(serve.serve(Guest {
-            socket,
-            client,
-            page,
-        }));
+        tasks.spawn(serve.serve(Guest { socket, client, page }));
     }
 }

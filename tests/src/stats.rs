@@ -66,9 +66,7 @@ pub struct ConnectionStats {
 impl Stats {
     /// The frames that a fault server's scripts have read, connection by connection.
     pub fn frames(&self) -> impl Iterator<Item = &Frame> {
-        self.connections
-            .iter()
-            .flat_map(|connection| &connection.frames)
+        self.connections.iter().flat_map(|connection| &connection.frames)
     }
 
     /// The most streams that were in flight at once on any one connection.

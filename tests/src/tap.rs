@@ -41,11 +41,7 @@ impl<S> Tap<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let before = buf.filled().len();
         ready!(Pin::new(&mut this.socket).poll_read(cx, buf))?;
@@ -57,11 +53,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.poll_write_vectored(cx, &[IoSlice::new(buf)])
     }
 
@@ -212,9 +204,7 @@ impl Streams {
 /// The error code at `offset` of a payload; a payload too short for one counts as NO_ERROR.
 fn reason(payload: &[u8], offset: usize) -> Reason {
     let code = payload.get(offset..).and_then(<[u8]>::first_chunk);
-    code.map_or(Reason::NO_ERROR, |code| {
-        Reason::from(u32::from_be_bytes(*code))
-    })
+    code.map_or(Reason::NO_ERROR, |code| Reason::from(u32::from_be_bytes(*code)))
 }
 
 #[cfg(test)]

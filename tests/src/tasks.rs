@@ -18,10 +18,7 @@ impl Tasks {
     }
 
     /// Starts a task, unless the set is closed: then the future is dropped unpolled.
-    pub(crate) fn spawn(
-        &self,
-        task: impl Future<Output = ()> + Send + 'static,
-    ) -> Option<AbortHandle> {
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> Option<AbortHandle> {
         let mut tasks = self.lock();
         let tasks = tasks.as_mut()?;
         // Ended tasks are let go of here, or a server of many calls would only ever grow.

@@ -2,14 +2,10 @@
 
 use std::sync::Arc;
 
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use tokio_rustls::rustls::server::{
-    NoClientAuth, WebPkiClientVerifier, danger::ClientCertVerifier,
-};
+use tokio_rustls::rustls::server::{NoClientAuth, WebPkiClientVerifier, danger::ClientCertVerifier};
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 /// A certificate authority that nobody but this test trusts.
@@ -57,11 +53,8 @@ impl Authority {
         let provider = Arc::new(ring::default_provider());
         let verifier: Arc<dyn ClientCertVerifier> = if clients_certified {
             let mut roots = RootCertStore::empty();
-            roots
-                .add(self.0.der().clone())
-                .expect("it is a CA's certificate");
-            let verifier =
-                WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(&provider));
+            roots.add(self.0.der().clone()).expect("it is a CA's certificate");
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(&provider));
             verifier.build().expect("there is a root")
         } else {
             Arc::new(NoClientAuth)
@@ -79,11 +72,7 @@ impl Authority {
         Arc::new(config)
     }
 
-    fn issue(
-        &self,
-        names: &[&str],
-        purpose: ExtendedKeyUsagePurpose,
-    ) -> (rcgen::Certificate, KeyPair) {
+    fn issue(&self, names: &[&str], purpose: ExtendedKeyUsagePurpose) -> (rcgen::Certificate, KeyPair) {
         let names: Vec<_> = names.iter().map(ToString::to_string).collect();
         let mut params = CertificateParams::new(names).expect("names and addresses in ASCII");
         params.extended_key_usages = vec![purpose];

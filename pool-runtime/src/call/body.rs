@@ -9,10 +9,10 @@ use bytes::Bytes;
 use h2::RecvStream;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 use tonic::Status;
 
-use super::deadline::Deadline;
+use super::deadline::{Deadline, Timer};
 use super::fate;
 use super::hold::Hold;
 use super::outgoing::Pump;
@@ -26,9 +26,7 @@ use crate::error::{Kind, Phase};
 pub struct ResponseBody {
     /// `None` once the body has ended.
     flow: Option<Flow>,
-    deadline: Option<Deadline>,
-    /// Made when the body first has to wait: most unary responses are all there at once.
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: Timer,
     /// Data has come before: the clock is worth a look, in case the body never has to wait.
     has_begun: bool,
     attempts: u32,
@@ -49,7 +47,7 @@ impl ResponseBody {
         receive: RecvStream,
         pump: Option<Pump>,
         hold: Hold,
-        deadline: Option<Deadline>,
+        timer: Timer,
         attempts: u32,
         span: tracing::Span,
     ) -> Self {
@@ -60,8 +58,7 @@ impl ResponseBody {
                 hold,
                 finished: false,
             }),
-            deadline,
-            timer: None,
+            timer,
             has_begun: false,
             attempts,
             span,
@@ -74,7 +71,7 @@ impl ResponseBody {
     }
 
     fn finish(&mut self) {
-        self.timer = None;
+        self.timer = Timer::default();
         if let Some(mut flow) = self.flow.take() {
             flow.finished = flow.pump.as_ref().is_none_or(Pump::is_finished);
         }
@@ -87,7 +84,7 @@ impl ResponseBody {
         if let Some(status) = flow.pump.as_ref().and_then(Pump::failure) {
             return status;
         }
-        let kind = match self.deadline {
+        let kind = match self.timer.deadline {
             Some(deadline) if deadline.explains(error) => deadline.exceeded(Phase::Responding),
             _ => fate::kind(error, Phase::Responding, flow.hold.link()),
         };
@@ -98,7 +95,7 @@ impl ResponseBody {
     /// data on, so that a small unary response costs no look at the clock.
     fn is_late(&mut self) -> bool {
         let has_begun = std::mem::replace(&mut self.has_begun, true);
-        has_begun && self.deadline.is_some_and(|deadline| deadline.at <= Instant::now())
+        has_begun && self.timer.deadline.is_some_and(|deadline| deadline.at <= Instant::now())
     }
 
     fn time_out(&mut self, deadline: Deadline) -> Option<Status> {
@@ -137,7 +134,7 @@ impl Body for ResponseBody {
         };
         match Self::poll_flow(flow, cx) {
             Poll::Ready(Ok(Some(frame))) if frame.is_data() && this.is_late() => {
-                Poll::Ready(this.deadline.and_then(|deadline| this.time_out(deadline)).map(Err))
+                Poll::Ready(this.timer.deadline.and_then(|deadline| this.time_out(deadline)).map(Err))
             }
             Poll::Ready(Ok(Some(frame))) => {
                 if let Some(trailers) = frame.trailers_ref() {
@@ -152,11 +149,7 @@ impl Body for ResponseBody {
             }
             Poll::Ready(Err(error)) => Poll::Ready(Some(Err(this.fail(&error)))),
             Poll::Pending => {
-                let Some(deadline) = this.deadline else {
-                    return Poll::Pending;
-                };
-                let timer = this.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline.at)));
-                ready!(timer.as_mut().poll(cx));
+                let deadline = ready!(this.timer.poll(cx));
                 Poll::Ready(this.time_out(deadline).map(Err))
             }
         }
@@ -180,8 +173,7 @@ impl Default for ResponseBody {
     fn default() -> Self {
         Self {
             flow: None,
-            deadline: None,
-            timer: None,
+            timer: Timer::default(),
             has_begun: false,
             attempts: 0,
             span: tracing::Span::none(),
@@ -201,7 +193,7 @@ impl fmt::Debug for ResponseBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseBody")
             .field("ended", &self.flow.is_none())
-            .field("deadline", &self.deadline)
+            .field("deadline", &self.timer.deadline)
             .finish_non_exhaustive()
     }
 }

@@ -11,29 +11,33 @@
 mod body;
 mod deadline;
 mod fate;
+mod head;
 pub(crate) mod hold;
 mod outgoing;
 mod span;
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use h2::RecvStream;
 use h2::client::ResponseFuture;
-use http::header::{CONTENT_TYPE, HeaderValue, TE, USER_AGENT};
-use http::uri::{Authority, PathAndQuery, Scheme, Uri};
-use http::{HeaderMap, Method, StatusCode, request};
 use tokio::runtime::Handle;
+use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 use tonic::Status;
-use tonic::body::Body;
 use tracing::Instrument;
 
 pub use self::body::ResponseBody;
-use self::deadline::{Deadline, GRPC_TIMEOUT};
+pub(crate) use self::deadline::GRPC_TIMEOUT;
+use self::deadline::{Deadline, Timer};
 use self::fate::{Fate, Mark};
+pub(crate) use self::head::Head;
 use self::hold::Hold;
-use self::outgoing::{Outgoing, Pump};
+pub(crate) use self::outgoing::Outgoing;
+use self::outgoing::Pump;
 use crate::Error;
 use crate::error::{Kind, Phase};
 use crate::pool::shared::Shared;
@@ -44,12 +48,12 @@ use crate::pool::slot::{Slot, Wait};
 const MAX_REPLAYS: u32 = 16;
 
 /// Where a call gets its slot from.
-#[derive(Debug, Clone)]
-pub(crate) enum Source {
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Source<'a> {
     /// Any connection of the pool.
-    Pool(Arc<Shared>),
+    Pool(&'a Arc<Shared>),
     /// The one of a lease, when it is this call's turn.
-    Lease(Arc<Shared>, Arc<tokio::sync::Mutex<Slot>>),
+    Lease(&'a Arc<Shared>, &'a Arc<Mutex<Slot>>),
 }
 
 /// What the caller wants beyond what the request says.
@@ -65,15 +69,16 @@ pub(crate) struct Options {
 
 /// Makes a call. Dropping the future at any point cancels the call and gives back what it holds.
 pub(crate) async fn call(
-    source: Source,
-    request: http::Request<Body>,
+    source: Source<'_>,
+    head: &Head,
+    body: Outgoing,
     options: Options,
 ) -> Result<http::Response<ResponseBody>, Status> {
-    let span = span::of(source.shared(), request.uri());
+    let span = span::of(source.shared(), &head.uri);
     if span.is_disabled() {
-        return run(source, request, options, span).await;
+        return run(source, head, body, options, span).await;
     }
-    let result = run(source, request, options, span.clone())
+    let result = run(source, head, body, options, span.clone())
         .instrument(span.clone())
         .await;
     if let Err(status) = &result {
@@ -83,40 +88,47 @@ pub(crate) async fn call(
 }
 
 async fn run(
-    source: Source,
-    request: http::Request<Body>,
+    source: Source<'_>,
+    head: &Head,
+    mut body: Outgoing,
     options: Options,
     span: tracing::Span,
 ) -> Result<http::Response<ResponseBody>, Status> {
     if Handle::try_current().is_err() {
         return Err(Error::new(Kind::NoRuntime, &source.shared().endpoint).into());
     }
-    let (head, body) = request.into_parts();
-    let stated = [deadline::requested(&head.headers), options.deadline];
+    let mut now = Instant::now();
+    let stated = [deadline::requested(&head.own), options.deadline];
     let after = stated.into_iter().flatten().min().or(options.default_deadline);
     let mut call = Call {
-        deadline: after.map(|after| Deadline::after(Instant::now(), after)),
+        timer: Timer::new(after.map(|after| Deadline::after(now, after))),
         for_ready: options.wait_for_ready,
-        head: Head::new(head, source.shared())?,
+        head,
         source,
         attempts: 0,
         span,
     };
-    let mut body = Outgoing::begin(body).await?;
     loop {
-        let hold = call.acquire().await?;
-        let now = Instant::now();
+        let hold = match call.take_at_once() {
+            Some(hold) => hold,
+            None => {
+                let hold = call.acquire().await?;
+                now = Instant::now();
+                hold
+            }
+        };
         call.check_time(now)?;
         body = match call.attempt(hold, body, now).await {
             Ok(response) => return Ok(response),
             Err(Failure::Final(status)) => return Err(*status),
             Err(Failure::Replay(body)) => body,
         };
+        now = Instant::now();
     }
 }
 
-impl Source {
-    fn shared(&self) -> &Arc<Shared> {
+impl Source<'_> {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
         match self {
             Self::Pool(shared) | Self::Lease(shared, _) => shared,
         }
@@ -124,10 +136,10 @@ impl Source {
 }
 
 /// A call under way.
-struct Call {
-    source: Source,
-    head: Head,
-    deadline: Option<Deadline>,
+struct Call<'a> {
+    source: Source<'a>,
+    head: &'a Head,
+    timer: Timer,
     for_ready: bool,
     attempts: u32,
     span: tracing::Span,
@@ -155,23 +167,30 @@ impl Drop for Flight {
     }
 }
 
-impl Call {
-    async fn acquire(&mut self) -> Result<Hold, Status> {
+impl Call<'_> {
+    fn take_at_once(&self) -> Option<Hold> {
+        match self.source {
+            Source::Pool(shared) => shared.try_take().map(Hold::Slot),
+            Source::Lease(..) => None,
+        }
+    }
+
+    async fn acquire(&self) -> Result<Hold, Status> {
         let wait = Wait {
-            deadline: self.deadline.map(|deadline| (deadline.at, deadline.after)),
+            deadline: self.timer.deadline.map(|deadline| (deadline.at, deadline.after)),
             for_ready: self.for_ready,
         };
-        let hold = match &self.source {
-            Source::Pool(shared) => shared.acquire(wait).await.map(Hold::Slot),
+        let hold = match self.source {
+            Source::Pool(shared) => shared.acquire_queued(wait).await.map(Hold::Slot),
             Source::Lease(_, slot) => self.turn_on(slot.clone()).await,
         };
         hold.map_err(|error| error.after(self.attempts, false).into())
     }
 
     /// Waits until the call before this one on the same lease has ended.
-    async fn turn_on(&self, slot: Arc<tokio::sync::Mutex<Slot>>) -> Result<Hold, Error> {
+    async fn turn_on(&self, slot: Arc<Mutex<Slot>>) -> Result<Hold, Error> {
         let turn = slot.lock_owned();
-        let Some(deadline) = self.deadline else {
+        let Some(deadline) = self.timer.deadline else {
             return Ok(Hold::Lease(turn.await));
         };
         timeout_at(deadline.at, turn)
@@ -182,7 +201,7 @@ impl Call {
 
     /// A deadline that has passed sends nothing.
     fn check_time(&self, now: Instant) -> Result<(), Error> {
-        match self.deadline {
+        match self.timer.deadline {
             Some(deadline) if deadline.at <= now => Err(self
                 .error(deadline.exceeded(Phase::Waiting))
                 .after(self.attempts, false)),
@@ -197,7 +216,7 @@ impl Call {
         now: Instant,
     ) -> Result<http::Response<ResponseBody>, Failure> {
         self.attempts += 1;
-        let head = self.head.request(self.deadline, now);
+        let head = self.head.request(self.timer.deadline, now);
         let mark = Mark::set(hold.link());
         let (response, mut stream) = match hold.slot().connection().open(head, body.is_empty()) {
             Ok(opened) => opened,
@@ -218,15 +237,17 @@ impl Call {
             pump,
             hold: Some(hold),
         };
-        let answer = match self.deadline {
-            Some(deadline) => match timeout_at(deadline.at, &mut flight.response).await {
-                Ok(answer) => answer,
-                Err(_) => {
-                    let error = self.error(deadline.exceeded(Phase::Requesting));
-                    return Err(error.after(self.attempts, true).into());
-                }
-            },
-            None => (&mut flight.response).await,
+        let timer = &mut self.timer;
+        let answer = poll_fn(|cx| match Pin::new(&mut flight.response).poll(cx) {
+            Poll::Ready(answer) => Poll::Ready(Ok(answer)),
+            Poll::Pending => timer.poll(cx).map(Err),
+        });
+        let answer = match answer.await {
+            Ok(answer) => answer,
+            Err(deadline) => {
+                let error = self.error(deadline.exceeded(Phase::Requesting));
+                return Err(error.after(self.attempts, true).into());
+            }
         };
         // From here on the stream is over, or the body of the response holds the slot.
         let (Some(hold), pump) = (flight.hold.take(), flight.pump.take()) else {
@@ -249,7 +270,7 @@ impl Call {
 
     /// The response has begun.
     fn answered(
-        &self,
+        &mut self,
         response: http::Response<RecvStream>,
         pump: Option<Pump>,
         hold: Hold,
@@ -260,8 +281,8 @@ impl Call {
         let (parts, receive) = response.into_parts();
         // A call that fails before it has anything to say does so in its headers (Trailers-Only).
         span::record_trailers(&self.span, &parts.headers);
-        let body = ResponseBody::new(receive, pump, hold, self.deadline, self.attempts, self.span.clone());
-        match not_grpc(parts.status, &parts.headers) {
+        let body = ResponseBody::new(receive, pump, hold, self.timer.take(), self.attempts, self.span.clone());
+        match head::not_grpc(parts.status, &parts.headers) {
             Some(kind) => Err(self.error(kind).after(self.attempts, true)),
             None => Ok(http::Response::from_parts(parts, body)),
         }
@@ -284,7 +305,7 @@ impl Call {
             shared.tell(|| crate::pool::event::Event::Replayed { connection });
             return Failure::Replay(body);
         }
-        let kind = match self.deadline {
+        let kind = match self.timer.deadline {
             Some(deadline) if deadline.explains(error) => deadline.exceeded(Phase::Requesting),
             _ => fate::kind(error, Phase::Requesting, hold.link()),
         };
@@ -300,59 +321,4 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Final(Box::new(error.into()))
     }
-}
-
-/// The head of a request, from which each attempt makes its own.
-struct Head {
-    uri: Uri,
-    headers: HeaderMap,
-}
-
-impl Head {
-    fn new(head: request::Parts, shared: &Shared) -> Result<Self, Status> {
-        let (scheme, authority) = shared.dialer.target().origin();
-        let uri = absolute(head.uri, scheme, authority)
-            .map_err(|problem| Error::new(Kind::Request { problem }, &shared.endpoint))?;
-        let mut headers = head.headers;
-        headers.insert(TE, HeaderValue::from_static("trailers"));
-        headers.entry(USER_AGENT).or_insert_with(|| shared.user_agent.clone());
-        Ok(Self { uri, headers })
-    }
-
-    fn request(&self, deadline: Option<Deadline>, now: Instant) -> http::Request<()> {
-        let mut request = http::Request::new(());
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.uri.clone();
-        *request.version_mut() = http::Version::HTTP_2;
-        *request.headers_mut() = self.headers.clone();
-        if let Some(deadline) = deadline {
-            request.headers_mut().insert(GRPC_TIMEOUT, deadline.header(now));
-        }
-        request
-    }
-}
-
-/// `uri` with the target's scheme and, where it has none of its own (tonic's `with_origin`), authority.
-fn absolute(uri: Uri, scheme: &Scheme, authority: &Authority) -> Result<Uri, String> {
-    let mut parts = uri.into_parts();
-    parts.scheme = Some(scheme.clone());
-    parts.authority.get_or_insert_with(|| authority.clone());
-    parts
-        .path_and_query
-        .get_or_insert_with(|| PathAndQuery::from_static("/"));
-    Uri::from_parts(parts).map_err(|error| error.to_string())
-}
-
-/// Whether an answer is something else than gRPC: a proxy's error page, say. Such a body is never parsed (R24).
-fn not_grpc(status: StatusCode, headers: &HeaderMap) -> Option<Kind> {
-    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let is_grpc = content_type.is_some_and(|value| value.starts_with(b"application/grpc"));
-    let has_status = headers.contains_key(Status::GRPC_STATUS);
-    if has_status || (is_grpc && status == StatusCode::OK) {
-        return None;
-    }
-    Some(Kind::NotGrpc {
-        http_status: status,
-        content_type: content_type.map(|value| String::from_utf8_lossy(value).into_owned()),
-    })
 }

@@ -29,8 +29,9 @@ const REPLAY_BUFFER: usize = 256 << 10;
 /// A request's body: what was taken from it, and the rest.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
-    /// From the beginning, as long as it can be sent again.
-    taken: Vec<Bytes>,
+    /// From the beginning, as long as it can be sent again; most bodies are one chunk.
+    first: Bytes,
+    more: Vec<Bytes>,
     size: usize,
     /// More was taken than is kept: the call cannot be sent again.
     overflowed: bool,
@@ -39,10 +40,22 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
+    /// A body that is complete.
+    pub(crate) fn whole(message: Bytes) -> Self {
+        Self {
+            size: message.len(),
+            first: message,
+            more: Vec::new(),
+            overflowed: false,
+            rest: None,
+        }
+    }
+
     /// Takes what the body has at once, up to the bound. An error is the body's own.
     pub(crate) async fn begin(body: Body) -> Result<Self, Status> {
         let mut this = Self {
-            taken: Vec::new(),
+            first: Bytes::new(),
+            more: Vec::new(),
             size: 0,
             overflowed: false,
             rest: Some(body),
@@ -50,13 +63,13 @@ impl Outgoing {
         poll_fn(|cx| {
             // One message may be larger than the bound: it is here anyway, and most often it is all there is.
             while let Some(body) = &mut this.rest
-                && (this.size < REPLAY_BUFFER || this.taken.len() == 1)
+                && (this.size < REPLAY_BUFFER || this.more.is_empty())
             {
                 match Pin::new(body).poll_frame(cx) {
                     Poll::Ready(Some(Ok(frame))) => {
                         if let Ok(data) = frame.into_data() {
                             this.size += data.len();
-                            this.taken.push(data);
+                            this.store(data);
                         }
                     }
                     Poll::Ready(Some(Err(status))) => return Poll::Ready(Err(own(status))),
@@ -76,7 +89,7 @@ impl Outgoing {
 
     /// A body without a single byte: the request's headers end the stream.
     pub(crate) fn is_empty(&self) -> bool {
-        self.is_complete() && self.taken.is_empty()
+        self.is_complete() && self.size == 0
     }
 
     pub(crate) fn can_replay(&self) -> bool {
@@ -86,11 +99,12 @@ impl Outgoing {
     /// Hands a complete body to h2. Memory is no concern: it is all here already. If the stream is gone, the response
     /// tells why.
     pub(crate) fn send_whole(&self, stream: &mut SendStream<Bytes>) {
-        let last = self.taken.len().saturating_sub(1);
-        for (index, chunk) in self.taken.iter().enumerate() {
-            if stream.send_data(chunk.clone(), index == last).is_err() {
+        let mut sent = stream.send_data(self.first.clone(), self.more.is_empty());
+        for (index, chunk) in self.more.iter().enumerate() {
+            if sent.is_err() {
                 return;
             }
+            sent = stream.send_data(chunk.clone(), index + 1 == self.more.len());
         }
     }
 
@@ -109,15 +123,24 @@ impl Outgoing {
         self.size += chunk.len();
         if committed || self.size > REPLAY_BUFFER {
             self.overflowed = true;
-            self.taken = Vec::new();
+            self.first = Bytes::new();
+            self.more = Vec::new();
         } else {
-            self.taken.push(chunk.clone());
+            self.store(chunk.clone());
+        }
+    }
+
+    fn store(&mut self, chunk: Bytes) {
+        match self.first.is_empty() {
+            true => self.first = chunk,
+            false => self.more.push(chunk),
         }
     }
 
     async fn send(&mut self, stream: &mut SendStream<Bytes>, signals: &Signals) -> Result<(), Stopped> {
-        for chunk in self.taken.clone() {
-            send_chunk(stream, chunk).await?;
+        send_chunk(stream, self.first.clone()).await?;
+        for index in 0..self.more.len() {
+            send_chunk(stream, self.more[index].clone()).await?;
         }
         while let Some(body) = &mut self.rest {
             // A reset by the peer ends this even while the body has nothing to send.

@@ -82,6 +82,7 @@ impl ConnectError {
     }
 
     /// The step that failed or took too long.
+    #[cfg(test)]
     pub(crate) fn phase(&self) -> Phase {
         self.0.phase
     }
@@ -92,6 +93,7 @@ impl ConnectError {
     }
 
     /// The address it happened with; where there were several, the last one.
+    #[cfg(test)]
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         self.0.addresses.last().copied()
     }

@@ -80,6 +80,7 @@ impl Transport {
     }
 
     /// The address of this end; `None` for a unix socket and for a user's own transport.
+    #[cfg(test)]
     pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
         self.local
     }

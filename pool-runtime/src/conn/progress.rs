@@ -60,11 +60,6 @@ impl Progress {
         self.steps().addresses.push(address);
     }
 
-    /// The phase that was entered last.
-    pub(crate) fn phase(&self) -> Phase {
-        self.steps().phase
-    }
-
     /// The error of a dial that was given up `after` that long.
     pub(crate) fn timed_out(&self, after: Duration) -> ConnectError {
         let Steps { phase, addresses } = self.steps().clone();

@@ -10,7 +10,6 @@ use tokio::time::Instant;
 use super::event::CloseReason;
 use super::shared::Shared;
 use super::slot::Slot;
-use crate::call::Source;
 
 /// A stream slot on one connection, from [`Pool::acquire`](crate::Pool::acquire). Given back when it is dropped, by
 /// whatever way.
@@ -54,8 +53,9 @@ impl Lease {
         self.shared.going_away(self.connection, CloseReason::Broken);
     }
 
-    pub(crate) fn source(&self) -> Source {
-        Source::Lease(self.shared.clone(), self.slot.clone())
+    /// What a call over the lease needs of it.
+    pub(crate) fn parts(&self) -> (Arc<Shared>, Arc<Mutex<Slot>>) {
+        (self.shared.clone(), self.slot.clone())
     }
 }
 

@@ -64,7 +64,8 @@ mod tests {
     #[test]
     fn the_choice_follows_the_strategy_and_never_falls_on_a_full_connection() {
         use Strategy::*;
-        let rows: [(Strategy, &[(u32, bool)], usize, Option<usize>); 12] = [
+        type Row = (Strategy, &'static [(u32, bool)], usize, Option<usize>);
+        let rows: [Row; 12] = [
             (LeastLoaded, &[], 0, None),
             (FillFirst, &[], 0, None),
             (RoundRobin, &[], 0, None),

@@ -33,3 +33,13 @@ pub(crate) struct Policy {
     pub(crate) backoff: Backoff,
     pub(crate) strategy: Strategy,
 }
+
+impl Policy {
+    /// How many connections may serve past the maximum.
+    pub(crate) fn max_extra(&self) -> usize {
+        match self.overflow {
+            Overflow::Strict => 0,
+            Overflow::Loose { max_extra } => max_extra,
+        }
+    }
+}

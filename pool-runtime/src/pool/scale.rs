@@ -30,6 +30,20 @@ pub(crate) struct Situation {
     pub(crate) failing: bool,
 }
 
+/// Connections for which there is room below `limit`.
+///
+/// A connection past its lifetime makes room for its replacement: one over the limit, until that one is up.
+fn room(now: Situation, limit: usize) -> usize {
+    // Saturating, because "unlimited" is configured as the greatest number there is.
+    limit.saturating_add(now.retiring.min(1)).saturating_sub(now.serving)
+}
+
+/// Of the connections that were lost in use, those that may be replaced at all. A loss that left the pool at its
+/// maximum is none; remembered, it would cause a dial that nobody needs when there is room again.
+pub(crate) fn worth_replacing(now: Situation) -> usize {
+    now.lost_in_use.min(room(now, now.max))
+}
+
 /// How many dials to add to those in flight.
 pub(crate) fn dials_wanted(now: Situation) -> usize {
     let for_waiting = match now.streams_each {
@@ -41,12 +55,10 @@ pub(crate) fn dials_wanted(now: Situation) -> usize {
     let for_floor = now.floor.saturating_sub(now.serving - now.retiring);
     let others = for_floor.max(now.lost_in_use).max(now.retiring.min(1));
 
-    // A connection past its lifetime makes room for its replacement: one over the maximum, until that one is up.
-    let room = |limit: usize| (limit + now.retiring.min(1)).saturating_sub(now.serving);
     // Only calls that wait may go past the maximum.
     let wanted = for_waiting
-        .min(room(now.max + now.max_extra))
-        .max(others.min(room(now.max)));
+        .min(room(now, now.max.saturating_add(now.max_extra)))
+        .max(others.min(room(now, now.max)));
     let wanted = if now.failing { wanted.min(1) } else { wanted };
     wanted.saturating_sub(now.dials)
 }
@@ -252,6 +264,27 @@ mod tests {
                     ..CALM
                 },
                 0,
+            ),
+            (
+                "no maximum, one retires",
+                Situation {
+                    waiting: 25,
+                    serving: 3,
+                    retiring: 1,
+                    max: usize::MAX,
+                    ..CALM
+                },
+                3,
+            ),
+            (
+                "loose without bound",
+                Situation {
+                    waiting: 25,
+                    serving: 12,
+                    max_extra: usize::MAX,
+                    ..CALM
+                },
+                3,
             ),
             (
                 "loose, nobody waits",

@@ -116,13 +116,15 @@ impl Shared {
     }
 
     pub(crate) fn give_back(self: &Arc<Self>, connection: ConnectionId) {
-        self.step(|core, out| core.give_back(connection, Instant::now(), out));
-        self.tell(|| Event::Returned { connection });
+        self.step_telling(
+            |core, out| core.give_back(connection, Instant::now(), out),
+            |()| self.tell(|| Event::Returned { connection }),
+        );
     }
 
     /// A stream was cut short from this side.
     pub(crate) fn stream_cut(self: &Arc<Self>, connection: ConnectionId) {
-        self.step(|core, out| core.stream_cut(connection, out));
+        self.step(|core, out| core.stream_cut(connection, Instant::now(), out));
     }
 
     fn slot(self: &Arc<Self>, entry: &Entry<Payload>) -> Option<Slot> {
@@ -147,14 +149,20 @@ impl Shared {
             connection: Some(connection),
         };
         let peer_limit = streams(limit);
-        let id = self.step(|core, out| core.dialed(dial, payload, peer_limit, expires, now, out))?;
+        let opened = |id: &Option<ConnectionId>| {
+            let Some(connection) = *id else { return };
+            tracing::debug!(endpoint = %self.endpoint, connection, peer_limit, ?took, "connection opened");
+            self.tell(|| Event::Opened {
+                connection,
+                took,
+                peer_limit,
+            });
+        };
+        let id = self.step_telling(
+            |core, out| core.dialed(dial, payload, peer_limit, expires, now, out),
+            opened,
+        )?;
         self.changed.notify_waiters();
-        tracing::debug!(endpoint = %self.endpoint, connection = id, peer_limit, ?took, "connection opened");
-        self.tell(|| Event::Opened {
-            connection: id,
-            took,
-            peer_limit,
-        });
         Some(id)
     }
 
@@ -162,10 +170,15 @@ impl Shared {
         let report = Error::connect(&error, &self.endpoint);
         // Before the waiters are woken, who look for it.
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-        self.step(|core, out| core.dial_failed(dial, Instant::now(), fastrand::f64(), out));
+        let failed = |(): &()| {
+            tracing::warn!(endpoint = %self.endpoint, error = ?report, "cannot connect");
+            self.tell(|| Event::Failed { error: &report, took });
+        };
+        self.step_telling(
+            |core, out| core.dial_failed(dial, Instant::now(), fastrand::f64(), out),
+            failed,
+        );
         self.changed.notify_waiters();
-        tracing::warn!(endpoint = %self.endpoint, error = ?report, "cannot connect");
-        self.tell(|| Event::Failed { error: &report, took });
     }
 
     pub(crate) fn dial_abandoned(self: &Arc<Self>, dial: u64) {
@@ -197,18 +210,20 @@ impl Shared {
     }
 
     pub(crate) fn closed(self: &Arc<Self>, connection: ConnectionId, reason: CloseReason) {
-        let cut = self.step(|core, out| {
+        let step = |core: &mut PoolCore, out: &mut Vec<_>| {
             let cut = core.entry_mut(connection).map_or(0, |entry| entry.in_flight);
             core.closed(connection, Instant::now(), fastrand::f64(), out);
             cut
+        };
+        self.step_telling(step, |&cut| {
+            tracing::debug!(endpoint = %self.endpoint, connection, %reason, cut, "connection closed");
+            self.tell(|| Event::Closed {
+                connection,
+                reason,
+                cut,
+            });
         });
         self.changed.notify_waiters();
-        tracing::debug!(endpoint = %self.endpoint, connection, %reason, cut, "connection closed");
-        self.tell(|| Event::Closed {
-            connection,
-            reason,
-            cut,
-        });
     }
 
     /// Keepalive for the next connection: the interval doubles with every complaint (R16).
@@ -287,14 +302,27 @@ impl Shared {
 
     /// One step of the core, and its effects.
     pub(crate) fn step<R>(self: &Arc<Self>, step: impl FnOnce(&mut PoolCore, &mut Vec<Effect<Notifier>>) -> R) -> R {
+        self.step_telling(step, |_| ())
+    }
+
+    /// The same, with a word to the observers in between: a cause is told before its effects are carried out, so
+    /// that a connection is opened before it is handed out, or another drains for it.
+    fn step_telling<R>(
+        self: &Arc<Self>,
+        step: impl FnOnce(&mut PoolCore, &mut Vec<Effect<Notifier>>) -> R,
+        tell: impl FnOnce(&R),
+    ) -> R {
         let mut effects = Vec::new();
         let mut core = self.core();
         let result = step(&mut core, &mut effects);
         if effects.is_empty() {
+            drop(core);
+            tell(&result);
             return result;
         }
         let work = self.resolve(&mut core, effects);
         drop(core);
+        tell(&result);
         self.carry_out(work);
         result
     }

@@ -101,7 +101,8 @@ impl Shared {
         }
     }
 
-    async fn acquire_queued(self: &Arc<Self>, wait: Wait) -> Result<Slot, Error> {
+    /// The same for a caller that found nothing free a moment ago.
+    pub(crate) async fn acquire_queued(self: &Arc<Self>, wait: Wait) -> Result<Slot, Error> {
         if tokio::runtime::Handle::try_current().is_err() {
             return Err(Error::new(Kind::NoRuntime, &self.endpoint));
         }

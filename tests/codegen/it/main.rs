@@ -1,3 +1,7 @@
 //! What pool-build and pool-macros make of protos, one module per question.
 
-mod local;
+mod echo;
+mod methods;
+mod run;
+mod types;
+mod ui;

@@ -39,9 +39,7 @@ impl Bare {
         let socket = TcpStream::connect(server.address()).await.unwrap();
         let mut builder = h2::client::Builder::new();
         // Tiny frames are what some of the cases are about.
-        builder
-            .initial_max_send_streams(0)
-            .data_frame_budget(1 << 20);
+        builder.initial_max_send_streams(0).data_frame_budget(1 << 20);
         let handshake = builder.handshake(socket);
         let (requests, mut connection) = handshake.await.unwrap();
         let pings = connection.ping_pong().unwrap();
@@ -70,17 +68,9 @@ impl Bare {
         answer
     }
 
-    async fn answer_to(
-        &mut self,
-        path: &str,
-        message: TestRequest,
-        answer: &mut Answer,
-    ) -> Result<(), h2::Error> {
+    async fn answer_to(&mut self, path: &str, message: TestRequest, answer: &mut Answer) -> Result<(), h2::Error> {
         let uri = format!("http://test{path}");
-        let request = http::Request::post(uri)
-            .header("te", "trailers")
-            .body(())
-            .unwrap();
+        let request = http::Request::post(uri).header("te", "trailers").body(()).unwrap();
         self.requests = self.requests.clone().ready().await?;
         let (response, mut body) = self.requests.send_request(request, false)?;
         body.send_data(framed(&message), true)?;

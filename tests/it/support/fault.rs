@@ -87,10 +87,7 @@ async fn a_connection_ends_where_it_is_told_to() {
         let answer = Bare::connect(&server).await.call(UNARY, request()).await;
         check_reached(at, &answer, "TCP reset");
         let error = answer.error.unwrap();
-        assert_eq!(
-            error.get_io().unwrap().kind(),
-            std::io::ErrorKind::ConnectionReset
-        );
+        assert_eq!(error.get_io().unwrap().kind(), std::io::ErrorKind::ConnectionReset);
     }
 }
 
@@ -101,21 +98,9 @@ async fn the_interop_resets_are_those_of_their_names() {
         check_reached(at, &answer, "interop reset");
         assert_eq!(answer.error.unwrap().reason(), Some(Reason::NO_ERROR));
     }
-    check(
-        FaultServer::start(cases::rst_after_header).await,
-        At::AfterHeaders,
-    )
-    .await;
-    check(
-        FaultServer::start(cases::rst_during_data).await,
-        At::InsideMessage,
-    )
-    .await;
-    check(
-        FaultServer::start(cases::rst_after_data).await,
-        At::AfterMessage,
-    )
-    .await;
+    check(FaultServer::start(cases::rst_after_header).await, At::AfterHeaders).await;
+    check(FaultServer::start(cases::rst_during_data).await, At::InsideMessage).await;
+    check(FaultServer::start(cases::rst_after_data).await, At::AfterMessage).await;
 }
 
 #[tokio::test]
@@ -133,12 +118,7 @@ async fn goaway_answers_one_call_per_connection() {
 async fn a_goaway_below_the_stream_tells_that_it_was_not_processed() {
     let server = FaultServer::start(cases::goaway_unprocessed(2)).await;
     for _ in 0..2 {
-        let error = Bare::connect(&server)
-            .await
-            .call(UNARY, request())
-            .await
-            .error
-            .unwrap();
+        let error = Bare::connect(&server).await.call(UNARY, request()).await.error.unwrap();
         assert!(error.is_go_away() && error.is_remote(), "{error:?}");
     }
     let answer = Bare::connect(&server).await.call(UNARY, request()).await;
@@ -151,9 +131,7 @@ async fn pings_are_acknowledged_around_every_part_of_an_answer() {
     let mut client = connect(server.uri()).await.unwrap();
     client.unary(request()).await.unwrap();
     let stats = server.stats();
-    let acks = stats
-        .frames()
-        .filter(|frame| frame.acknowledges(kind::PING));
+    let acks = stats.frames().filter(|frame| frame.acknowledges(kind::PING));
     assert_eq!((acks.count(), &stats.connections[0].violation), (3, &None));
 }
 
@@ -172,8 +150,7 @@ async fn a_stream_beside_the_one_allowed_is_counted() {
         .connect_lazy();
     let calls: Vec<_> = (0..10)
         .map(|_| {
-            let mut client =
-                tests::pb::test_service_client::TestServiceClient::new(channel.clone());
+            let mut client = tests::pb::test_service_client::TestServiceClient::new(channel.clone());
             tokio::spawn(async move { client.unary(request()).await })
         })
         .collect();
@@ -200,12 +177,7 @@ async fn padded_messages_keep_within_the_windows_and_are_complete() {
     ] {
         let mut client = Bare::connect(&server).await;
         let answer = within("the answer", client.call(UNARY, request.clone())).await;
-        assert_eq!(
-            answer.grpc_status.as_deref(),
-            Some("0"),
-            "{:?}",
-            answer.error
-        );
+        assert_eq!(answer.grpc_status.as_deref(), Some("0"), "{:?}", answer.error);
         assert!(answer.body.len() > 10_000);
     }
 }
@@ -255,10 +227,7 @@ async fn a_message_of_many_windows_arrives() {
         script: Some(script),
         payload: vec![7; 1_000_000],
     };
-    let reply = within("the reply", client.unary(request))
-        .await
-        .unwrap()
-        .into_inner();
+    let reply = within("the reply", client.unary(request)).await.unwrap().into_inner();
     assert_eq!(reply.payload.len(), 1_000_000);
 }
 
@@ -298,12 +267,7 @@ async fn the_limit_comes_late_changes_and_drops_to_nothing() {
         assert_eq!(requests.current_max_send_streams(), 5);
     }
 
-    let acks = |stats: &Stats| {
-        stats
-            .frames()
-            .filter(|f| f.acknowledges(kind::SETTINGS))
-            .count()
-    };
+    let acks = |stats: &Stats| stats.frames().filter(|f| f.acknowledges(kind::SETTINGS)).count();
     for (step, acks_so_far) in [7, 0, 2].into_iter().zip(1..) {
         server.until(|stats| acks(stats) == acks_so_far).await;
         limit.send_replace(Some(step));
@@ -343,10 +307,7 @@ async fn answers_without_trailers_or_without_grpc_are_sent_as_such() {
 
     let server = FaultServer::start(cases::no_trailers).await;
     let answer = Bare::connect(&server).await.call(UNARY, request()).await;
-    assert_eq!(
-        (&answer.body[..], answer.grpc_status),
-        (&message()[..], None)
-    );
+    assert_eq!((&answer.body[..], answer.grpc_status), (&message()[..], None));
     assert!(answer.error.is_none());
 }
 
@@ -359,8 +320,7 @@ async fn a_script_sees_requests_as_they_arrive() {
             conn.handshake(&[]).await?;
             opened.send(conn.next_opened().await?).unwrap();
             let request = conn.next_request().await?;
-            conn.fail(request.stream, tonic::Code::Aborted, "as told")
-                .await?;
+            conn.fail(request.stream, tonic::Code::Aborted, "as told").await?;
             conn.until_closed().await
         }
     })
@@ -380,18 +340,14 @@ async fn a_script_sees_requests_as_they_arrive() {
     messages.send(self::request()).unwrap();
     drop(messages);
     let status = call.await.unwrap().unwrap_err();
-    assert_eq!(
-        (status.code(), status.message()),
-        (tonic::Code::Aborted, "as told")
-    );
+    assert_eq!((status.code(), status.message()), (tonic::Code::Aborted, "as told"));
 }
 
 #[tokio::test]
 async fn withheld_windows_stop_the_client() {
     let server = FaultServer::start(|mut conn: Conn| async move {
         conn.withhold_windows();
-        conn.handshake(&[(setting::INITIAL_WINDOW_SIZE, 1_000)])
-            .await?;
+        conn.handshake(&[(setting::INITIAL_WINDOW_SIZE, 1_000)]).await?;
         conn.until_closed().await
     })
     .await;
@@ -417,25 +373,15 @@ async fn withheld_windows_stop_the_client() {
 async fn a_client_without_preface_is_a_violation() {
     let server = FaultServer::start(cases::max_streams).await;
     let mut socket = TcpStream::connect(server.address()).await.unwrap();
-    socket
-        .write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n")
-        .await
-        .unwrap();
+    socket.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
     let violated = |stats: &Stats| stats.connections.iter().any(|c| c.violation.is_some());
     let stats = server.until(violated).await;
-    assert_eq!(
-        stats.connections[0].violation.as_deref(),
-        Some("no HTTP/2 preface")
-    );
+    assert_eq!(stats.connections[0].violation.as_deref(), Some("no HTTP/2 preface"));
 }
 
 #[tokio::test]
 async fn a_stopped_fault_server_leaves_no_task() {
-    let tasks = || {
-        tokio::runtime::Handle::current()
-            .metrics()
-            .num_alive_tasks()
-    };
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
     let before = tasks();
     let server = FaultServer::start(cases::silent).await;
     let socket = TcpStream::connect(server.address()).await.unwrap();

@@ -10,7 +10,5 @@ use tonic::transport::{Channel, Endpoint, Error};
 
 /// A client over a bare tonic channel, which is connected.
 async fn connect(uri: String) -> Result<TestServiceClient<Channel>, Error> {
-    Ok(TestServiceClient::new(
-        Endpoint::from_shared(uri)?.connect().await?,
-    ))
+    Ok(TestServiceClient::new(Endpoint::from_shared(uri)?.connect().await?))
 }

@@ -47,9 +47,7 @@ fn several(count: usize) -> impl tokio_stream::Stream<Item = TestRequest> {
     tokio_stream::iter(vec![scripted(Script::default()); count])
 }
 
-async fn all(
-    response: Result<tonic::Response<tonic::Streaming<TestReply>>, Status>,
-) -> Vec<Result<TestReply, Code>> {
+async fn all(response: Result<tonic::Response<tonic::Streaming<TestReply>>, Status>) -> Vec<Result<TestReply, Code>> {
     let replies = response.unwrap().into_inner();
     replies
         .map(|reply| reply.map_err(|status| status.code()))
@@ -62,11 +60,7 @@ async fn all_four_shapes_echo() {
     let server = TestServer::start().await;
     let mut client = client_of(&server).await;
 
-    let reply = client
-        .unary(scripted(Script::default()))
-        .await
-        .unwrap()
-        .into_inner();
+    let reply = client.unary(scripted(Script::default())).await.unwrap().into_inner();
     assert_eq!(reply.payload, b"payload");
 
     let reply = client.client_stream(several(3)).await.unwrap().into_inner();
@@ -77,17 +71,11 @@ async fn all_four_shapes_echo() {
         ..Script::default()
     };
     let replies = all(client.server_stream(scripted(script)).await).await;
-    let indices: Vec<_> = replies
-        .into_iter()
-        .map(|reply| reply.unwrap().index)
-        .collect();
+    let indices: Vec<_> = replies.into_iter().map(|reply| reply.unwrap().index).collect();
     assert_eq!(indices, [0, 1, 2]);
 
     let replies = all(client.bidi(several(3)).await).await;
-    let received: Vec<_> = replies
-        .into_iter()
-        .map(|reply| reply.unwrap().received)
-        .collect();
+    let received: Vec<_> = replies.into_iter().map(|reply| reply.unwrap().received).collect();
     assert_eq!(received, [1, 2, 3]);
 
     let stats = server.until(|stats| stats.streams_now == 0).await;
@@ -132,10 +120,7 @@ async fn a_script_fails_a_call_before_and_after_its_replies() {
     let mut script = failing(Code::Aborted, 0);
     script.trailers.insert("x-why".into(), "because".into());
     let status = client.unary(scripted(script)).await.unwrap_err();
-    assert_eq!(
-        (status.code(), status.message()),
-        (Code::Aborted, "as told")
-    );
+    assert_eq!((status.code(), status.message()), (Code::Aborted, "as told"));
     assert_eq!(status.metadata().get("x-why").unwrap(), "because");
 
     let script = Script {
@@ -166,11 +151,7 @@ async fn a_key_counts_attempts_and_fails_the_first_ones_only() {
         let status = client.unary(scripted(script.clone())).await.unwrap_err();
         assert_eq!(status.code(), Code::Unavailable);
     }
-    let reply = client
-        .unary(scripted(script.clone()))
-        .await
-        .unwrap()
-        .into_inner();
+    let reply = client.unary(scripted(script.clone())).await.unwrap().into_inner();
     assert_eq!(reply.attempt, 3);
 
     let script = Script {
@@ -198,19 +179,13 @@ async fn streams_are_counted_while_they_last() {
     assert_eq!(stats.cancelled, 0);
     calls.iter().for_each(tokio::task::JoinHandle::abort);
     let stats = server.until(|stats| stats.streams_now == 0).await;
-    assert_eq!(
-        (stats.cancelled, stats.streams_peak_per_connection()),
-        (7, 7)
-    );
+    assert_eq!((stats.cancelled, stats.streams_peak_per_connection()), (7, 7));
     assert_eq!(stats.connections[0].resets, [h2::Reason::CANCEL; 7]);
 }
 
 #[tokio::test]
 async fn what_the_announced_limit_refuses_is_counted() {
-    let server = TestServer::builder()
-        .max_concurrent_streams(2)
-        .start()
-        .await;
+    let server = TestServer::builder().max_concurrent_streams(2).start().await;
     // A cold connection: the client takes the limit for 100 until the server's SETTINGS arrive.
     let channel = Channel::from_shared(server.uri()).unwrap().connect_lazy();
     let calls: Vec<_> = (0..20)
@@ -243,20 +218,13 @@ async fn a_drained_connection_finishes_its_calls_and_takes_no_new_ones() {
 
     assert_eq!(call.await.unwrap().unwrap().into_inner().connection, 0);
     server.until(|stats| stats.connections_now == 0).await;
-    let reply = client
-        .unary(TestRequest::default())
-        .await
-        .unwrap()
-        .into_inner();
+    let reply = client.unary(TestRequest::default()).await.unwrap().into_inner();
     assert_eq!(reply.connection, 1);
 }
 
 #[tokio::test]
 async fn a_connection_is_recycled_after_its_calls_or_its_age() {
-    let server = TestServer::builder()
-        .max_calls_per_connection(2)
-        .start()
-        .await;
+    let server = TestServer::builder().max_calls_per_connection(2).start().await;
     let mut client = client_of(&server).await;
     client.unary(TestRequest::default()).await.unwrap();
     client.unary(TestRequest::default()).await.unwrap();
@@ -324,11 +292,7 @@ async fn a_unix_socket_serves_as_well_and_is_removed() {
     let path = std::env::temp_dir().join(format!("pooltest-{}.sock", std::process::id()));
     let server = TestServer::builder().unix(&path).start().await;
     let mut client = client_of(&server).await;
-    let reply = client
-        .unary(TestRequest::default())
-        .await
-        .unwrap()
-        .into_inner();
+    let reply = client.unary(TestRequest::default()).await.unwrap().into_inner();
     assert_eq!(reply.client, "unix");
     drop(server);
     assert!(!path.exists());
@@ -337,9 +301,8 @@ async fn a_unix_socket_serves_as_well_and_is_removed() {
 #[tokio::test]
 async fn tls_is_for_those_who_trust_and_are_trusted() {
     let authority = Authority::new();
-    let trusting = |authority: &Authority| {
-        ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authority.certificate()))
-    };
+    let trusting =
+        |authority: &Authority| ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authority.certificate()));
     let plain = trusting(&authority);
     let stranger = trusting(&Authority::new());
     let Identity { certificate, key } = authority.client();
@@ -348,13 +311,9 @@ async fn tls_is_for_those_who_trust_and_are_trusted() {
         .identity(tonic::transport::Identity::from_pem(certificate, key));
 
     let call = async |server: &TestServer, tls: &ClientTlsConfig| {
-        let endpoint = Endpoint::from_shared(server.uri())
-            .unwrap()
-            .tls_config(tls.clone());
+        let endpoint = Endpoint::from_shared(server.uri()).unwrap().tls_config(tls.clone());
         let channel = endpoint.unwrap().connect().await.map_err(drop)?;
-        let reply = TestServiceClient::new(channel)
-            .unary(TestRequest::default())
-            .await;
+        let reply = TestServiceClient::new(channel).unary(TestRequest::default()).await;
         reply.map(drop).map_err(drop)
     };
     let server = TestServer::builder().tls(&authority).start().await;
@@ -363,9 +322,7 @@ async fn tls_is_for_those_who_trust_and_are_trusted() {
         .expect("the server's certificate is trusted");
     call(&server, &stranger).await.expect_err("it is not");
     let server = TestServer::builder().mutual_tls(&authority).start().await;
-    call(&server, &certified)
-        .await
-        .expect("the client shows a certificate");
+    call(&server, &certified).await.expect("the client shows a certificate");
     call(&server, &plain).await.expect_err("it shows none");
     server
         .until(|stats| stats.connections_now == 0 && stats.streams_total == 1)
@@ -378,9 +335,7 @@ async fn an_order_reaches_a_connection_in_every_phase() {
     let stalled = TestServer::builder().tls(&Authority::new());
     for server in [silent, stalled, TestServer::builder()] {
         let server = server.start().await;
-        let socket = tokio::net::TcpStream::connect(server.address().unwrap())
-            .await
-            .unwrap();
+        let socket = tokio::net::TcpStream::connect(server.address().unwrap()).await.unwrap();
         server.until(|stats| stats.connections_now == 1).await;
         server.reset(0);
         server.until(|stats| stats.connections_now == 0).await;
@@ -401,11 +356,7 @@ async fn end_of(mut socket: tokio::net::TcpStream) -> std::io::ErrorKind {
 
 #[tokio::test]
 async fn a_stopped_server_leaves_no_task() {
-    let tasks = || {
-        tokio::runtime::Handle::current()
-            .metrics()
-            .num_alive_tasks()
-    };
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
     let before = tasks();
     {
         let server = TestServer::start().await;

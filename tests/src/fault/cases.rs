@@ -32,12 +32,7 @@ pub enum At {
 
 impl At {
     /// Every point of a response, in order.
-    pub const ALL: [Self; 4] = [
-        Self::Start,
-        Self::AfterHeaders,
-        Self::InsideMessage,
-        Self::AfterMessage,
-    ];
+    pub const ALL: [Self; 4] = [Self::Start, Self::AfterHeaders, Self::InsideMessage, Self::AfterMessage];
 }
 
 /// Answers the first call in full, says GOAWAY with its stream as the last one, and closes.
@@ -83,8 +78,7 @@ pub async fn ping(mut conn: Conn) -> io::Result<()> {
 /// Allows one stream at a time. Between a request and its answer a PING goes there and back, so
 /// that a second stream beside the first one is sure to be counted in `streams_peak`.
 pub async fn max_streams(mut conn: Conn) -> io::Result<()> {
-    conn.handshake(&[(setting::MAX_CONCURRENT_STREAMS, 1)])
-        .await?;
+    conn.handshake(&[(setting::MAX_CONCURRENT_STREAMS, 1)]).await?;
     loop {
         let request = conn.next_request().await?;
         conn.ping_pong().await?;
@@ -255,8 +249,7 @@ pub async fn respond_up_to(conn: &mut Conn, request: &Request, at: At) -> io::Re
     };
     conn.respond(request.stream).await?;
     if sent > 0 {
-        conn.send_data(request.stream, &message[..sent], false)
-            .await?;
+        conn.send_data(request.stream, &message[..sent], false).await?;
     }
     Ok(())
 }

@@ -97,10 +97,7 @@ impl Conn {
                 self.input.advance(PREFACE.len());
                 self.preface_seen = true;
             } else {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "no HTTP/2 preface",
-                ));
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "no HTTP/2 preface"));
             }
         }
         Ok(())
@@ -180,8 +177,7 @@ impl Conn {
 
     /// Sends SETTINGS.
     pub async fn send_settings(&mut self, settings: &[(u16, u32)]) -> io::Result<()> {
-        self.send_frame(kind::SETTINGS, 0, 0, &frame::settings(settings))
-            .await
+        self.send_frame(kind::SETTINGS, 0, 0, &frame::settings(settings)).await
     }
 
     /// Sends PING with these eight bytes.
@@ -194,9 +190,7 @@ impl Conn {
     pub async fn ping_pong(&mut self) -> io::Result<()> {
         let payload = *b"pingpong";
         self.send_ping(payload).await?;
-        let ack = self
-            .read_until(|frame| frame.acknowledges(kind::PING))
-            .await?;
+        let ack = self.read_until(|frame| frame.acknowledges(kind::PING)).await?;
         if ack.payload != payload[..] {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
@@ -225,13 +219,7 @@ impl Conn {
     }
 
     /// Sends any frame, within or against the protocol.
-    pub async fn send_frame(
-        &mut self,
-        kind: u8,
-        flags: u8,
-        stream: u32,
-        payload: &[u8],
-    ) -> io::Result<()> {
+    pub async fn send_frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> io::Result<()> {
         frame::put(&mut self.output, kind, flags, stream, payload);
         self.flush().await
     }
@@ -247,11 +235,7 @@ impl Conn {
         self.windows.receive(frame);
         self.requests.receive(frame)?;
         if frame.is(kind::SETTINGS) || frame.is(kind::PING) {
-            let payload = if frame.is(kind::PING) {
-                &frame.payload[..]
-            } else {
-                &[]
-            };
+            let payload = if frame.is(kind::PING) { &frame.payload[..] } else { &[] };
             let output = if self.acks {
                 &mut self.output
             } else {
@@ -295,9 +279,7 @@ impl fmt::Debug for Conn {
 
 /// Whether an error means no more than that the client has gone.
 pub(super) fn is_end(error: &io::Error) -> bool {
-    use io::ErrorKind::{
-        BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof,
-    };
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
     matches!(
         error.kind(),
         UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe | NotConnected

@@ -66,8 +66,7 @@ impl Frame {
     /// The increment of a WINDOW_UPDATE.
     pub(super) fn increment(&self) -> Option<u32> {
         let increment = self.payload.first_chunk()?;
-        (self.head.kind == kind::WINDOW_UPDATE)
-            .then(|| u32::from_be_bytes(*increment) & 0x7fff_ffff)
+        (self.head.kind == kind::WINDOW_UPDATE).then(|| u32::from_be_bytes(*increment) & 0x7fff_ffff)
     }
 
     /// The payload of DATA or HEADERS without padding and priority. `None` where the frame claims
@@ -175,18 +174,9 @@ mod tests {
     #[test]
     fn a_padded_frame_gives_its_content_back_and_a_lying_one_nothing() {
         let mut bytes = BytesMut::new();
-        put(
-            &mut bytes,
-            kind::DATA,
-            flag::PADDED,
-            1,
-            &padded(b"content", 255),
-        );
+        put(&mut bytes, kind::DATA, flag::PADDED, 1, &padded(b"content", 255));
         put(&mut bytes, kind::DATA, flag::PADDED, 1, &[200, 1, 2]);
-        assert_eq!(
-            Frame::take(&mut bytes).unwrap().content().unwrap(),
-            b"content"[..]
-        );
+        assert_eq!(Frame::take(&mut bytes).unwrap().content().unwrap(), b"content"[..]);
         assert_eq!(Frame::take(&mut bytes).unwrap().content(), None);
     }
 }

@@ -63,8 +63,7 @@ impl Requests {
     /// The next request whose headers are there, as far as it has arrived.
     pub(super) fn next_opened(&mut self) -> Option<Request> {
         // One that was taken as a complete request meanwhile is passed over.
-        std::iter::from_fn(|| self.opened.pop_front())
-            .find_map(|stream| self.arriving.get(&stream).cloned())
+        std::iter::from_fn(|| self.opened.pop_front()).find_map(|stream| self.arriving.get(&stream).cloned())
     }
 
     /// The next request that is complete.
@@ -112,9 +111,7 @@ impl Requests {
         // A second block on a stream holds its trailers, of which gRPC has none in requests.
         if let Entry::Vacant(entry) = self.arriving.entry(stream) {
             let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-            let headers = headers
-                .into_iter()
-                .map(|(name, value)| (text(name), text(value)));
+            let headers = headers.into_iter().map(|(name, value)| (text(name), text(value)));
             entry.insert(Request {
                 stream,
                 headers: headers.collect(),

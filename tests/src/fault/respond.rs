@@ -17,12 +17,7 @@ const MAX_PAYLOAD: usize = 16_384;
 
 impl Conn {
     /// Sends HEADERS with these fields.
-    pub async fn send_headers(
-        &mut self,
-        stream: u32,
-        headers: &[(&str, &str)],
-        end: bool,
-    ) -> io::Result<()> {
+    pub async fn send_headers(&mut self, stream: u32, headers: &[(&str, &str)], end: bool) -> io::Result<()> {
         let end = if end { flag::END_STREAM } else { 0 };
         let block = frame::header_block(headers);
         self.send_frame(kind::HEADERS, flag::END_HEADERS | end, stream, &block)
@@ -39,10 +34,7 @@ impl Conn {
     /// when the client resets the stream while its window is used up.
     pub async fn send_data(&mut self, stream: u32, mut data: &[u8], end: bool) -> io::Result<()> {
         loop {
-            let piece = data
-                .len()
-                .min(MAX_PAYLOAD)
-                .min(self.windows.available(stream));
+            let piece = data.len().min(MAX_PAYLOAD).min(self.windows.available(stream));
             if piece == 0 && !data.is_empty() {
                 if !self.wait_for_window(stream, 1).await? {
                     return Ok(());
@@ -52,11 +44,7 @@ impl Conn {
             let (now, later) = data.split_at(piece);
             data = later;
             self.windows.send(stream, piece);
-            let end = if end && data.is_empty() {
-                flag::END_STREAM
-            } else {
-                0
-            };
+            let end = if end && data.is_empty() { flag::END_STREAM } else { 0 };
             self.send_frame(kind::DATA, end, stream, now).await?;
             if data.is_empty() {
                 return Ok(());
@@ -70,8 +58,7 @@ impl Conn {
         let payload = frame::padded(data, padding);
         if self.wait_for_window(stream, payload.len()).await? {
             self.windows.send(stream, payload.len());
-            self.send_frame(kind::DATA, flag::PADDED, stream, &payload)
-                .await?;
+            self.send_frame(kind::DATA, flag::PADDED, stream, &payload).await?;
         }
         Ok(())
     }
@@ -153,9 +140,7 @@ impl Conn {
 
 /// Whether the request asks to be left open.
 pub(super) fn hangs(request: &Request) -> bool {
-    let script = request
-        .message::<TestRequest>()
-        .and_then(|message| message.script);
+    let script = request.message::<TestRequest>().and_then(|message| message.script);
     script.is_some_and(|script| script.hang)
 }
 

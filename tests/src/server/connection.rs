@@ -88,9 +88,7 @@ impl Connections {
 
     pub(super) fn order(&self, connection: usize, order: Order) {
         let orders = self.orders().get(connection).cloned();
-        orders
-            .expect("the connection has been accepted")
-            .send_replace(order);
+        orders.expect("the connection has been accepted").send_replace(order);
     }
 
     fn orders(&self) -> MutexGuard<'_, Vec<watch::Sender<Order>>> {
@@ -105,11 +103,7 @@ impl Serve for Connections {
         all.push(orders.clone());
         debug_assert_eq!(all.len(), guest.page.id() + 1, "ids are given in one order");
 
-        let Guest {
-            socket,
-            client,
-            page,
-        } = guest;
+        let Guest { socket, client, page } = guest;
         let reset = socket.reset_on_drop();
         let inbox = orders.subscribe();
         let calls = Calls::new(&page, client, self.routes.clone(), &self.manner, orders);
@@ -126,23 +120,14 @@ impl Serve for Connections {
 
 /// Waits for an order to end the connection. The way it is to end is settled when this returns.
 async fn ended_by_order(mut inbox: watch::Receiver<Order>, reset: ResetOnDrop) {
-    let order = inbox
-        .wait_for(|order| matches!(order, Order::Cut | Order::Reset))
-        .await;
+    let order = inbox.wait_for(|order| matches!(order, Order::Cut | Order::Reset)).await;
     if order.is_ok_and(|order| *order == Order::Reset) {
         reset.set();
     }
 }
 
 /// The life of a connection, until the client ends it or it is drained.
-async fn live(
-    socket: Socket,
-    page: Page,
-    calls: Calls,
-    manner: &Manner,
-    tasks: Tasks,
-    inbox: watch::Receiver<Order>,
-) {
+async fn live(socket: Socket, page: Page, calls: Calls, manner: &Manner, tasks: Tasks, inbox: watch::Receiver<Order>) {
     if manner.silent {
         read_to_end(socket).await;
         return;
@@ -214,13 +199,7 @@ struct Calls {
 }
 
 impl Calls {
-    fn new(
-        page: &Page,
-        client: String,
-        routes: Routes,
-        manner: &Manner,
-        orders: watch::Sender<Order>,
-    ) -> Self {
+    fn new(page: &Page, client: String, routes: Routes, manner: &Manner, orders: watch::Sender<Order>) -> Self {
         let left = manner.max_calls_per_connection.map(AtomicUsize::new);
         Self {
             connection: page.id(),

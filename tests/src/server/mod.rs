@@ -61,11 +61,8 @@ impl TestServer {
     /// The target to connect to: `http://127.0.0.1:port`, `https://127.0.0.1:port` or
     /// `unix:/path`.
     pub fn uri(&self) -> String {
-        self.host.uri(if self.connections.have_tls() {
-            "https"
-        } else {
-            "http"
-        })
+        self.host
+            .uri(if self.connections.have_tls() { "https" } else { "http" })
     }
 
     /// The TCP address, if the server has one.
@@ -99,9 +96,7 @@ impl TestServer {
     ///
     /// When somebody else has taken the address meanwhile.
     pub async fn reopen_listener(&self) {
-        self.host
-            .reopen_listener(Arc::clone(&self.connections))
-            .await;
+        self.host.reopen_listener(Arc::clone(&self.connections)).await;
     }
 
     /// Shuts every open connection down gracefully: GOAWAY, and the calls in flight finish.

@@ -40,10 +40,7 @@ impl TestService for Scripted {
         self.unary(request).await
     }
 
-    async fn client_stream(
-        &self,
-        request: Request<Streaming<TestRequest>>,
-    ) -> Result<Response<TestReply>, Status> {
+    async fn client_stream(&self, request: Request<Streaming<TestRequest>>) -> Result<Response<TestReply>, Status> {
         let (metadata, extensions, mut requests) = request.into_parts();
         let first = requests.message().await?.unwrap_or_default();
         let call = self.call(&metadata, &extensions, first.script);
@@ -57,10 +54,7 @@ impl TestService for Scripted {
         call.response(call.reply(payload, 0, received))
     }
 
-    async fn server_stream(
-        &self,
-        request: Request<TestRequest>,
-    ) -> Result<Response<Replies>, Status> {
+    async fn server_stream(&self, request: Request<TestRequest>) -> Result<Response<Replies>, Status> {
         let (metadata, extensions, request) = request.into_parts();
         let call = self.call(&metadata, &extensions, request.script);
         call.begin().await?;
@@ -71,10 +65,7 @@ impl TestService for Scripted {
         call.response(call.stream(tokio_stream::iter(replies)))
     }
 
-    async fn bidi(
-        &self,
-        request: Request<Streaming<TestRequest>>,
-    ) -> Result<Response<Replies>, Status> {
+    async fn bidi(&self, request: Request<Streaming<TestRequest>>) -> Result<Response<Replies>, Status> {
         let (metadata, extensions, mut requests) = request.into_parts();
         let first = requests.message().await?;
         let script = first.as_ref().and_then(|request| request.script.clone());
@@ -94,12 +85,7 @@ impl TestService for Scripted {
 }
 
 impl Scripted {
-    fn call(
-        &self,
-        metadata: &MetadataMap,
-        extensions: &Extensions,
-        script: Option<Script>,
-    ) -> Arc<Call> {
+    fn call(&self, metadata: &MetadataMap, extensions: &Extensions, script: Option<Script>) -> Arc<Call> {
         let script = script.unwrap_or_default();
         let attempt = self.attempt(&script.key);
         let (connection, client, authority) = match extensions.get::<Origin>().cloned() {
@@ -111,8 +97,7 @@ impl Scripted {
             client,
             authority,
             attempt,
-            previous_attempts: text(metadata, "grpc-previous-rpc-attempts")
-                .and_then(|n| n.parse().ok()),
+            previous_attempts: text(metadata, "grpc-previous-rpc-attempts").and_then(|n| n.parse().ok()),
             timeout_ms: text(metadata, "grpc-timeout").and_then(timeout_ms),
             metadata: if script.list_metadata {
                 list(metadata)
@@ -186,10 +171,7 @@ impl Call {
     }
 
     /// `replies` at their pace, and the end that the script wants.
-    fn stream(
-        self: &Arc<Self>,
-        replies: impl Stream<Item = Result<TestReply, Status>> + Send + 'static,
-    ) -> Replies {
+    fn stream(self: &Arc<Self>, replies: impl Stream<Item = Result<TestReply, Status>> + Send + 'static) -> Replies {
         let interval = Duration::from_millis(self.script.interval_ms.into());
         let paced = replies.then(move |reply| async move {
             let is_first = reply.as_ref().is_ok_and(|reply| reply.index == 0);
@@ -236,10 +218,7 @@ impl Call {
 
 fn headers(named: &HashMap<String, String>) -> Result<HeaderMap, Status> {
     let parse = |(name, value): (&String, &String)| {
-        Some((
-            name.parse::<HeaderName>().ok()?,
-            value.parse::<HeaderValue>().ok()?,
-        ))
+        Some((name.parse::<HeaderName>().ok()?, value.parse::<HeaderValue>().ok()?))
     };
     let parsed: Option<HeaderMap> = named.iter().map(parse).collect();
     parsed.ok_or_else(|| Status::invalid_argument(format!("no headers: {named:?}")))
@@ -251,9 +230,7 @@ fn text<'a>(metadata: &'a MetadataMap, name: &str) -> Option<&'a str> {
 
 fn list(metadata: &MetadataMap) -> HashMap<String, String> {
     let ascii = metadata.iter().filter_map(|entry| match entry {
-        KeyAndValueRef::Ascii(name, value) => {
-            Some((name.to_string(), value.to_str().ok()?.to_owned()))
-        }
+        KeyAndValueRef::Ascii(name, value) => Some((name.to_string(), value.to_str().ok()?.to_owned())),
         KeyAndValueRef::Binary(..) => None,
     });
     ascii.collect()

@@ -1,0 +1,123 @@
+//! The options that a client and an RPC can have, and their values.
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::{Ident, Lit, LitStr, Path};
+
+use super::argument::Value;
+use crate::duration;
+use crate::errors::Errors;
+use crate::ir::{Deadline, Options};
+
+/// Takes one option of a client or of an RPC.
+pub(super) fn option(ident: &Ident, value: Value, options: &mut Options, errors: &mut Errors) {
+    let twice = match ident.to_string().as_str() {
+        "deadline" => {
+            let twice = options.deadline.is_some();
+            if let Some(deadline) = deadline(ident, value, errors) {
+                options.deadline.get_or_insert(deadline);
+            }
+            twice
+        }
+        "wait_for_ready" => flag(ident, value, &mut options.wait_for_ready, errors),
+        _ => flag(ident, value, &mut options.idempotent, errors),
+    };
+    if twice {
+        given_twice(ident, errors);
+    }
+}
+
+/// `wait_for_ready`, or `wait_for_ready = false`; returns whether it was given before.
+fn flag(ident: &Ident, value: Value, slot: &mut Option<bool>, errors: &mut Errors) -> bool {
+    let twice = slot.is_some();
+    let on = match value {
+        Value::Flag => Some(true),
+        Value::Given(tokens) => match syn::parse2::<Lit>(tokens.clone()) {
+            Ok(Lit::Bool(on)) => Some(on.value),
+            _ => {
+                errors.at(
+                    or_name(&tokens, ident),
+                    format!("`{ident}` is on or off: write `{ident}` or `{ident} = false`"),
+                );
+                None
+            }
+        },
+        Value::Inner(_) => {
+            errors.at(
+                ident,
+                format!("`{ident}` takes nothing in parentheses: write `{ident}`"),
+            );
+            None
+        }
+    };
+    if let Some(on) = on {
+        slot.get_or_insert(on);
+    }
+    twice
+}
+
+/// `deadline = "2s"` or `deadline = "none"`
+fn deadline(ident: &Ident, value: Value, errors: &mut Errors) -> Option<Deadline> {
+    let literal = string(ident, value, "\"2s\"", errors)?;
+    let text = literal.value();
+    if text == "none" {
+        return Some(Deadline { literal, after: None });
+    }
+    match duration::parse(&text) {
+        Ok(after) => Some(Deadline {
+            literal,
+            after: Some(after),
+        }),
+        Err(message) => {
+            errors.at(literal, message);
+            None
+        }
+    }
+}
+
+/// `crate = "some::path"`
+pub(super) fn krate(ident: &Ident, value: Value, errors: &mut Errors) -> Option<Path> {
+    let literal = string(ident, value, "\"::my_crate::pool_runtime\"", errors)?;
+    match literal.parse_with(Path::parse_mod_style) {
+        Ok(path) => Some(path),
+        Err(_) => {
+            errors.at(
+                &literal,
+                "expected the path of the crate pool_runtime, as in `crate = \"::my_crate::pool_runtime\"`",
+            );
+            None
+        }
+    }
+}
+
+fn string(ident: &Ident, value: Value, example: &str, errors: &mut Errors) -> Option<LitStr> {
+    let tokens = match value {
+        Value::Given(tokens) => tokens,
+        Value::Flag => TokenStream::new(),
+        Value::Inner(tokens) => tokens,
+    };
+    match syn::parse2::<LitStr>(tokens.clone()) {
+        Ok(literal) => Some(literal),
+        Err(_) => {
+            errors.at(
+                or_name(&tokens, ident),
+                format!("`{ident}` takes a string: `{ident} = {example}`"),
+            );
+            None
+        }
+    }
+}
+
+/// The place of a wrong value, or, where there is none, of the option's name.
+fn or_name(tokens: &TokenStream, ident: &Ident) -> TokenStream {
+    if tokens.is_empty() {
+        ident.to_token_stream()
+    } else {
+        tokens.clone()
+    }
+}
+
+/// Of two statements one is not meant.
+pub(super) fn given_twice(ident: &Ident, errors: &mut Errors) {
+    errors.at(ident, format!("`{ident}` is given twice; remove one of the two"));
+}

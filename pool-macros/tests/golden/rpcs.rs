@@ -1,0 +1,117 @@
+/// Greets in every shape.
+#[allow(dead_code, deprecated)]
+impl Greeter {
+    /// Greets one caller.
+    pub async fn say_hello(
+        &self,
+        request: impl ::renamed::__private::tonic::IntoRequest<pb::__pool::HelloRequest>,
+    ) -> ::core::result::Result<
+        ::renamed::__private::tonic::Response<pb::__pool::HelloReply>,
+        ::renamed::__private::tonic::Status,
+    > {
+        static __METHOD: ::renamed::__private::Method = ::renamed::__private::Method::new(
+                "helloworld.Greeter",
+                "SayHello",
+                "/helloworld.Greeter/SayHello",
+                ::renamed::__private::Shape::Unary,
+            )
+            .idempotency(::renamed::__private::Idempotency::NoSideEffects)
+            .deadline(
+                ::renamed::__private::Deadline::After(
+                    ::core::time::Duration::new(0, 250000000),
+                ),
+            );
+        self.__client
+            .unary_prost(
+                &__METHOD,
+                pb::__pool::ProstCodec::default(),
+                ::renamed::__private::tonic::IntoRequest::into_request(request),
+            )
+            .await
+    }
+    /// Calls `helloworld.Greeter/SayManyHellos`.
+    #[deprecated]
+    pub async fn say_many_hellos(
+        &self,
+        request: impl ::renamed::__private::tonic::IntoRequest<pb::__pool::HelloRequest>,
+    ) -> ::core::result::Result<
+        ::renamed::__private::tonic::Response<
+            ::renamed::__private::tonic::Streaming<pb::__pool::HelloReply>,
+        >,
+        ::renamed::__private::tonic::Status,
+    > {
+        static __METHOD: ::renamed::__private::Method = ::renamed::__private::Method::new(
+                "helloworld.Greeter",
+                "SayManyHellos",
+                "/helloworld.Greeter/SayManyHellos",
+                ::renamed::__private::Shape::ServerStreaming,
+            )
+            .idempotency(::renamed::__private::Idempotency::Idempotent)
+            .deadline(::renamed::__private::Deadline::None)
+            .wait_for_ready(true);
+        self.__client
+            .server_streaming(
+                &__METHOD,
+                pb::__pool::ProstCodec::default(),
+                ::renamed::__private::tonic::IntoRequest::into_request(request),
+            )
+            .await
+    }
+    /// Calls `helloworld.Greeter/New`.
+    pub async fn new_(
+        &self,
+        request: impl ::renamed::__private::tonic::IntoStreamingRequest<Message = ()>,
+    ) -> ::core::result::Result<
+        ::renamed::__private::tonic::Response<pb::__pool::same_name_2::HelloReply>,
+        ::renamed::__private::tonic::Status,
+    > {
+        static __METHOD: ::renamed::__private::Method = ::renamed::__private::Method::new(
+                "helloworld.Greeter",
+                "New",
+                "/helloworld.Greeter/New",
+                ::renamed::__private::Shape::ClientStreaming,
+            )
+            .wait_for_ready(true);
+        self.__client
+            .client_streaming(
+                &__METHOD,
+                pb::__pool::ProstCodec::default(),
+                ::renamed::__private::tonic::IntoStreamingRequest::into_streaming_request(
+                    request,
+                ),
+            )
+            .await
+    }
+    /// Calls `helloworld.Greeter/Type`.
+    pub async fn r#type(
+        &self,
+        request: impl ::renamed::__private::tonic::IntoStreamingRequest<
+            Message = pb::__pool::Vec<u8>,
+        >,
+    ) -> ::core::result::Result<
+        ::renamed::__private::tonic::Response<
+            ::renamed::__private::tonic::Streaming<bool>,
+        >,
+        ::renamed::__private::tonic::Status,
+    > {
+        static __METHOD: ::renamed::__private::Method = ::renamed::__private::Method::new(
+                "helloworld.Greeter",
+                "Type",
+                "/helloworld.Greeter/Type",
+                ::renamed::__private::Shape::BidiStreaming,
+            )
+            .deadline(
+                ::renamed::__private::Deadline::After(::core::time::Duration::new(90, 0)),
+            )
+            .wait_for_ready(true);
+        self.__client
+            .bidi_streaming(
+                &__METHOD,
+                pb::__pool::ProstCodec::default(),
+                ::renamed::__private::tonic::IntoStreamingRequest::into_streaming_request(
+                    request,
+                ),
+            )
+            .await
+    }
+}

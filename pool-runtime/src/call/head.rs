@@ -1,0 +1,103 @@
+//! The head of a request, and whether the head of an answer is gRPC.
+
+use std::sync::Arc;
+
+use http::header::{CONTENT_TYPE, HeaderValue, TE, USER_AGENT};
+use http::uri::{PathAndQuery, Uri};
+use http::{HeaderMap, Method, StatusCode};
+use tokio::time::Instant;
+use tonic::Status;
+
+use super::deadline::{Deadline, GRPC_TIMEOUT};
+use crate::Error;
+use crate::error::Kind;
+use crate::pool::shared::Shared;
+
+/// The head of a request, from which each attempt makes its own.
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(super) uri: Uri,
+    /// Headers that all calls of a client have, with a place for `grpc-timeout`: a map that is cloned has no room for
+    /// one more.
+    common: Option<Arc<HeaderMap>>,
+    /// This call's own; they count where both have one.
+    pub(super) own: HeaderMap,
+}
+
+impl Head {
+    /// The head of a call with what all calls of a client have, and metadata of its own.
+    pub(crate) fn new(
+        shared: &Shared,
+        path: PathAndQuery,
+        common: Arc<HeaderMap>,
+        own: HeaderMap,
+    ) -> Result<Self, Status> {
+        Ok(Self {
+            uri: absolute(path.into(), shared)?,
+            common: Some(common),
+            own,
+        })
+    }
+
+    /// The head of a call that a plain tonic client makes.
+    pub(crate) fn of_request(shared: &Shared, uri: Uri, mut headers: HeaderMap) -> Result<Self, Status> {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.entry(USER_AGENT).or_insert_with(|| shared.user_agent.clone());
+        Ok(Self {
+            uri: absolute(uri, shared)?,
+            common: None,
+            own: headers,
+        })
+    }
+
+    pub(super) fn request(&self, deadline: Option<Deadline>, now: Instant) -> http::Request<()> {
+        let mut headers = match &self.common {
+            Some(common) => {
+                let mut headers = HeaderMap::clone(common);
+                if !self.own.is_empty() {
+                    headers.extend(self.own.clone());
+                }
+                headers
+            }
+            None => self.own.clone(),
+        };
+        match deadline {
+            Some(deadline) => headers.insert(GRPC_TIMEOUT, deadline.header(now)),
+            None => headers.remove(GRPC_TIMEOUT),
+        };
+        let mut request = http::Request::new(());
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.uri.clone();
+        *request.version_mut() = http::Version::HTTP_2;
+        *request.headers_mut() = headers;
+        request
+    }
+}
+
+/// `uri` with the target's scheme and, where it has none of its own (tonic's `with_origin`), authority.
+fn absolute(uri: Uri, shared: &Shared) -> Result<Uri, Status> {
+    let (scheme, authority) = shared.dialer.target().origin();
+    let mut parts = uri.into_parts();
+    parts.scheme = Some(scheme.clone());
+    parts.authority.get_or_insert_with(|| authority.clone());
+    parts
+        .path_and_query
+        .get_or_insert_with(|| PathAndQuery::from_static("/"));
+    Uri::from_parts(parts).map_err(|error| {
+        let problem = error.to_string();
+        Error::new(Kind::Request { problem }, &shared.endpoint).into()
+    })
+}
+
+/// Whether an answer is something else than gRPC: a proxy's error page, say. Such a body is never parsed (R24).
+pub(super) fn not_grpc(status: StatusCode, headers: &HeaderMap) -> Option<Kind> {
+    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let is_grpc = content_type.is_some_and(|value| value.starts_with(b"application/grpc"));
+    if (is_grpc && status == StatusCode::OK) || headers.contains_key(Status::GRPC_STATUS) {
+        return None;
+    }
+    Some(Kind::NotGrpc {
+        http_status: status,
+        content_type: content_type.map(|value| String::from_utf8_lossy(value).into_owned()),
+    })
+}

@@ -1,0 +1,151 @@
+//! What becomes of a connection that is up: its limit, its age, its end.
+
+use tokio::time::Instant;
+
+use super::effect::Effect;
+use super::entry::Entry;
+use super::{ConnectionId, Core};
+use crate::pool::event::{CloseReason, ConnectionState};
+
+impl<P, W> Core<P, W> {
+    /// The peer changed how many streams it allows.
+    pub(crate) fn limit_changed(
+        &mut self,
+        connection: ConnectionId,
+        limit: u32,
+        now: Instant,
+        out: &mut Vec<Effect<W>>,
+    ) {
+        let Some(index) = self.index_of(connection) else { return };
+        self.entries[index].peer_limit = limit;
+        self.last_limit = Some(limit);
+        self.serve(out);
+        self.plan(now, out);
+    }
+
+    /// The peer takes no more streams (GOAWAY), or the holder of a lease says so. False if that is no news.
+    pub(crate) fn going_away(
+        &mut self,
+        connection: ConnectionId,
+        reason: CloseReason,
+        now: Instant,
+        out: &mut Vec<Effect<W>>,
+    ) -> bool {
+        let Some(index) = self.index_of(connection) else { return false };
+        let is_news = self.entries[index].state != ConnectionState::Draining;
+        self.replace(index, reason, out);
+        self.plan(now, out);
+        is_news
+    }
+
+    /// A call found the connection dead. It takes no more calls, so that the one that is sent again does not get it
+    /// again; what its end means is judged when its task reports it.
+    pub(crate) fn found_dead(&mut self, connection: ConnectionId, now: Instant, out: &mut Vec<Effect<W>>) {
+        let Some(index) = self.index_of(connection) else { return };
+        self.entries[index].dead = true;
+        self.plan(now, out);
+    }
+
+    /// A connection is gone, with every slot that was taken on it. One that dies before it was of any use counts as
+    /// a failed dial, so that a peer that accepts and hangs up is not dialled in a tight loop.
+    pub(crate) fn closed(&mut self, connection: ConnectionId, now: Instant, random: f64, out: &mut Vec<Effect<W>>) {
+        let Some(index) = self.index_of(connection) else { return };
+        let entry = self.entries.remove(index);
+        self.totals.closed += 1;
+        self.totals.cut += u64::from(entry.in_flight);
+        if entry.state != ConnectionState::Draining {
+            self.lost_in_use += usize::from(entry.in_flight > 0);
+            if now.duration_since(entry.opened) < self.policy.backoff.base
+                && entry.total_uses <= u64::from(entry.in_flight)
+            {
+                self.count_failure(now, random);
+            }
+        }
+        self.plan(now, out);
+    }
+
+    /// Checks a connection's age and idleness. Says when to look again.
+    pub(crate) fn look_at(
+        &mut self,
+        connection: ConnectionId,
+        now: Instant,
+        out: &mut Vec<Effect<W>>,
+    ) -> Option<Instant> {
+        let index = self.index_of(connection)?;
+        let entry = &self.entries[index];
+        if !entry.takes_calls() {
+            return None;
+        }
+        let is_spare = self.serving() > self.floor();
+        let has_expired = entry.state == ConnectionState::Serving && entry.expires.is_some_and(|at| at <= now);
+        let idle_at = self.idle_at(entry, now);
+        let end = if has_expired && entry.in_flight == 0 {
+            Some(CloseReason::Lifetime)
+        } else {
+            idle_at.filter(|&at| at <= now).map(|_| CloseReason::Idle)
+        };
+        if let (Some(reason), true) = (end, is_spare) {
+            self.drain(index, reason, out);
+            self.plan(now, out);
+            return None;
+        }
+        if has_expired {
+            self.entries[index].state = ConnectionState::Retiring;
+            self.plan(now, out);
+        }
+        self.next_look(index, idle_at, now)
+    }
+
+    /// When a connection will have been without calls for the idle timeout.
+    fn idle_at(&self, entry: &Entry<P>, now: Instant) -> Option<Instant> {
+        // A timeout past what the clock can tell is none.
+        entry.idle_since.unwrap_or(now).checked_add(self.policy.idle_timeout?)
+    }
+
+    fn next_look(&self, index: usize, idle_at: Option<Instant>, now: Instant) -> Option<Instant> {
+        // One that is kept as part of the minimum is looked at again after a whole timeout.
+        let idle_at = match idle_at {
+            Some(at) if at <= now => now.checked_add(self.policy.idle_timeout?),
+            at => at,
+        };
+        let expires = self.entries[index].expires.filter(|&at| at > now);
+        [expires, idle_at].into_iter().flatten().min()
+    }
+
+    /// Takes a connection out of use because it has come to its end; if it was in use, another is worth dialling.
+    pub(super) fn replace(&mut self, index: usize, reason: CloseReason, out: &mut Vec<Effect<W>>) {
+        if self.entries[index].takes_calls() {
+            self.lost_in_use += usize::from(self.entries[index].in_flight > 0);
+        }
+        self.drain(index, reason, out);
+    }
+
+    pub(super) fn drain(&mut self, index: usize, reason: CloseReason, out: &mut Vec<Effect<W>>) {
+        let entry = &mut self.entries[index];
+        if entry.state == ConnectionState::Draining {
+            return;
+        }
+        entry.state = ConnectionState::Draining;
+        // A connection that the pool or the peer merely recycles lets its calls finish, however long they take: a
+        // stream that runs for hours must not fail because of it (R2, R15).
+        let cut_after = (reason == CloseReason::Broken).then_some(self.policy.drain_timeout);
+        out.push(Effect::Drain {
+            connection: entry.id,
+            reason,
+            cut_after,
+        });
+    }
+
+    /// A connection past the maximum closes as soon as it is given back and nobody waits.
+    pub(super) fn drop_surplus(&mut self, connection: ConnectionId, out: &mut Vec<Effect<W>>) {
+        let Some(index) = self.index_of(connection) else { return };
+        if !self.entries[index].surplus {
+            return;
+        }
+        if self.serving() <= self.policy.max_connections {
+            self.entries[index].surplus = false;
+        } else if self.entries[index].in_flight == 0 {
+            self.drain(index, CloseReason::Surplus, out);
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Dials: when one is wanted, and what comes of it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::effect::{Effect, Refusal};
+use super::entry::Entry;
+use super::{ConnectionId, Core, DialId};
+use crate::pool::event::{CloseReason, ConnectionState};
+use crate::pool::scale::{self, Situation};
+
+/// In place of a time that the clock cannot tell: thirty years.
+const FAR: Duration = Duration::from_secs(30 * 365 * 86_400);
+
+#[derive(Debug)]
+pub(super) struct Dial {
+    pub(super) id: DialId,
+    /// Waiting for its time; not on the network yet.
+    pub(super) scheduled: bool,
+}
+
+/// The dials that failed since the last one that came up.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Failing {
+    pub(super) failures: u32,
+    pub(super) retry_at: Instant,
+}
+
+impl<P, W> Core<P, W> {
+    /// A dial's time has come. False if nobody needs it any more.
+    pub(crate) fn dial_starts(&mut self, id: DialId) -> bool {
+        let Some(position) = self.dials.iter().position(|dial| dial.id == id) else {
+            return false;
+        };
+        let dial = self.dials.remove(position);
+        if self.closed || (dial.scheduled && scale::dials_wanted(self.situation()) == 0) {
+            return false;
+        }
+        self.dials.push(Dial { id, scheduled: false });
+        true
+    }
+
+    /// A dial came up, SETTINGS included. `None` if the pool was closed meanwhile: drop the connection.
+    pub(crate) fn dialed(
+        &mut self,
+        id: DialId,
+        payload: P,
+        peer_limit: u32,
+        expires: Option<Instant>,
+        now: Instant,
+        out: &mut Vec<Effect<W>>,
+    ) -> Option<ConnectionId> {
+        self.dials.retain(|dial| dial.id != id);
+        if self.closed {
+            return None;
+        }
+        self.failing = None;
+        self.lost_in_use = self.lost_in_use.saturating_sub(1);
+        self.last_limit = Some(peer_limit);
+        self.totals.opened += 1;
+        let connection = self.totals.opened;
+        self.entries.push(Entry {
+            id: connection,
+            payload,
+            state: ConnectionState::Serving,
+            in_flight: 0,
+            total_uses: 0,
+            peer_limit,
+            opened: now,
+            idle_since: Some(now),
+            expires,
+            resets: 0,
+            surplus: false,
+            dead: false,
+        });
+        if let Some(oldest) = self.find(|entry| entry.state == ConnectionState::Retiring) {
+            self.drain(oldest, CloseReason::Lifetime, out);
+        }
+        self.admit(connection, out);
+        self.plan(now, out);
+        Some(connection)
+    }
+
+    /// Puts a new connection to use. The maximum may have been lowered while it was being dialled, and the callers it
+    /// was dialled for may have been served by another.
+    fn admit(&mut self, connection: ConnectionId, out: &mut Vec<Effect<W>>) {
+        let over = self.serving().saturating_sub(self.policy.max_connections);
+        let Some(index) = self.index_of(connection) else { return };
+        if over > self.policy.max_extra() {
+            self.drain(index, CloseReason::Resized, out);
+        }
+        self.entries[index].surplus = over > 0;
+        self.serve(out);
+        self.drop_surplus(connection, out);
+    }
+
+    /// A dial failed.
+    pub(crate) fn dial_failed(&mut self, id: DialId, now: Instant, random: f64, out: &mut Vec<Effect<W>>) {
+        self.dials.retain(|dial| dial.id != id);
+        self.totals.failed_dials += 1;
+        // Nobody asked for a replacement but the pool itself: it is dialled again when somebody does.
+        self.lost_in_use = 0;
+        self.count_failure(now, random);
+        self.plan(now, out);
+    }
+
+    /// A dial ended without a verdict on the endpoint: its runtime went away.
+    pub(crate) fn dial_abandoned(&mut self, id: DialId, out: &mut Vec<Effect<W>>) {
+        let before = self.dials.len();
+        self.dials.retain(|dial| dial.id != id);
+        if self.dials.len() < before {
+            self.refuse_where(|_| true, Refusal::AskAgain, out);
+        }
+    }
+
+    /// Has a pool without any connection open one, for a caller that does not wait.
+    pub(crate) fn prod(&mut self, now: Instant, out: &mut Vec<Effect<W>>) {
+        if self.serving() == 0 {
+            self.lost_in_use = self.lost_in_use.max(1);
+            self.plan(now, out);
+        }
+    }
+
+    /// Looks at the queue again: turns away those who wait in vain, and dials what the others need. Every input that
+    /// can change that ends here; the driver calls it where it could not dial when the need arose.
+    pub(crate) fn plan(&mut self, now: Instant, out: &mut Vec<Effect<W>>) {
+        if self.closed {
+            return;
+        }
+        if self.is_unreachable(now) {
+            // They learn of it at once, whether a dial failed or the last connection went while the backoff runs (R4).
+            self.refuse_where(|waiter| !waiter.patient, Refusal::Unreachable, out);
+        }
+        self.lost_in_use = scale::worth_replacing(self.situation());
+        let at = self.failing.map(|failing| failing.retry_at).filter(|&at| at > now);
+        for _ in 0..scale::dials_wanted(self.situation()) {
+            self.dials_made += 1;
+            let id = self.dials_made;
+            self.dials.push(Dial {
+                id,
+                scheduled: at.is_some(),
+            });
+            out.push(Effect::Dial { id, at });
+        }
+    }
+
+    pub(super) fn floor(&self) -> usize {
+        let asked = self.floors.iter().copied().max().unwrap_or(0);
+        self.policy.min_connections.max(asked)
+    }
+
+    /// How many callers one more connection is expected to serve at once.
+    fn streams_each(&self) -> u32 {
+        let uses = self.policy.max_total_uses.unwrap_or(u64::MAX);
+        let mine = u32::try_from(uses)
+            .unwrap_or(u32::MAX)
+            .min(self.policy.max_concurrent_streams);
+        let peer = match self.last_limit {
+            // One peer of several may allow nothing and be gone by now. What counts then is who is still there.
+            Some(0) => self
+                .entries
+                .iter()
+                .rev()
+                .find(|entry| entry.takes_calls())
+                .map(|entry| entry.peer_limit),
+            limit => limit,
+        };
+        peer.unwrap_or(mine).min(mine)
+    }
+
+    fn situation(&self) -> Situation {
+        Situation {
+            serving: self.serving(),
+            retiring: self
+                .entries
+                .iter()
+                .filter(|entry| entry.state == ConnectionState::Retiring)
+                .count(),
+            dials: self.dials.len(),
+            waiting: self.waiters.len(),
+            streams_each: self.streams_each() as usize,
+            floor: self.floor(),
+            lost_in_use: self.lost_in_use,
+            max: self.policy.max_connections,
+            max_extra: self.policy.max_extra(),
+            failing: self.failing.is_some(),
+        }
+    }
+
+    /// Starts the backoff; [`Core::plan`] tells those who have nothing else to wait for.
+    ///
+    /// A failure while it runs belongs to the attempt that started it: ten dials that were under way together must
+    /// not make the wait that of ten failures in a row.
+    pub(super) fn count_failure(&mut self, now: Instant, random: f64) {
+        if self.is_backing_off(now) {
+            return;
+        }
+        let failures = self.failing.map_or(0, |failing| failing.failures).saturating_add(1);
+        let delay = self.policy.backoff.delay(failures, random);
+        let retry_at = now.checked_add(delay).unwrap_or(now + FAR);
+        self.failing = Some(Failing { failures, retry_at });
+    }
+}

@@ -1,0 +1,230 @@
+//! Every decision of the pool, and nothing else: inputs and `now` go in, [`Effect`]s come out.
+//!
+//! No clock, random number, lock, I/O or await in here, so that a test can drive it through any order of events.
+//! The driver ([`super::shared`]) holds it in a mutex, feeds it and carries out the effects after letting go.
+//!
+//! A connection's way through the pool:
+//!
+//! ```text
+//!            dialed                retire (lifetime)             replacement is up
+//!   (dial) ----------> Serving ----------------------> Retiring --------------------> Draining --> gone
+//!                         |                                                              ^
+//!                         +--- idle, used up, GOAWAY, broken, resized, pool closed ------+
+//! ```
+//!
+//! `Serving` and `Retiring` take calls; `Draining` lets those in flight finish. Any state ends at [`Core::closed`].
+//!
+//! Every input leaves the pool settled: nobody waits while a slot is free, and whoever waits has a connection or a
+//! dial to wait for. The calls are in this file, dials in [`dials`], what befalls a connection in [`connections`],
+//! what befalls the pool in [`bounds`], questions in [`view`].
+
+mod bounds;
+mod connections;
+mod dials;
+mod effect;
+mod entry;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use tokio::time::Instant;
+
+use self::dials::{Dial, Failing};
+pub(crate) use self::effect::{Effect, Refusal};
+pub(crate) use self::entry::Entry;
+use self::view::Totals;
+use super::event::CloseReason;
+use super::picker::{self, Load};
+use super::policy::Policy;
+use super::waiters::{Waiter, WaiterId, Waiters};
+
+/// A connection's number, unique in its pool and never used again.
+pub(crate) type ConnectionId = u64;
+/// A dial's number, unique in its pool.
+pub(crate) type DialId = u64;
+
+/// h2 ends a connection after 1,024 resets of its own making; a connection retires well before that.
+const MAX_RESETS: u32 = 512;
+
+/// A stream id is 31 bits and odd for clients: a connection retires long before they run out.
+const MAX_STREAMS: u64 = 1 << 29;
+
+/// The pool's state. See the module.
+#[derive(Debug)]
+pub(crate) struct Core<P, W> {
+    policy: Policy,
+    entries: Vec<Entry<P>>,
+    dials: Vec<Dial>,
+    waiters: Waiters<W>,
+    failing: Option<Failing>,
+    /// Streams per connection as the last SETTINGS had it.
+    last_limit: Option<u32>,
+    lost_in_use: usize,
+    /// The numbers of connections that `ready(n)` callers wait for.
+    floors: Vec<usize>,
+    cursor: usize,
+    dials_made: u64,
+    closed: bool,
+    totals: Totals,
+}
+
+impl<P, W> Core<P, W> {
+    pub(crate) fn new(policy: Policy) -> Self {
+        Self {
+            policy,
+            entries: Vec::new(),
+            dials: Vec::new(),
+            waiters: Waiters::new(),
+            failing: None,
+            last_limit: None,
+            lost_in_use: 0,
+            floors: Vec::new(),
+            cursor: 0,
+            dials_made: 0,
+            closed: false,
+            totals: Totals::default(),
+        }
+    }
+
+    /// Takes a slot if one is free and nobody has waited longer. The slot is the caller's from here on.
+    pub(crate) fn try_take(&mut self, out: &mut Vec<Effect<W>>) -> Option<&Entry<P>> {
+        if self.closed || !self.waiters.is_empty() {
+            return None;
+        }
+        let index = self.take()?;
+        self.retire_used_up(index, out);
+        Some(&self.entries[index])
+    }
+
+    /// Puts a caller into the queue, or says why there is no point. Dials follow the need.
+    pub(crate) fn enqueue(
+        &mut self,
+        notify: W,
+        patient: bool,
+        now: Instant,
+        out: &mut Vec<Effect<W>>,
+    ) -> Result<WaiterId, Refusal> {
+        let refusal = if self.closed {
+            Some(Refusal::Closed)
+        } else if !patient && self.is_unreachable(now) {
+            Some(Refusal::Unreachable)
+        } else if self.waiters.len() >= self.policy.max_waiters {
+            Some(Refusal::QueueFull)
+        } else {
+            None
+        };
+        if let Some(refusal) = refusal {
+            self.totals.refused += 1;
+            return Err(refusal);
+        }
+        self.totals.waited += 1;
+        let id = self.waiters.push(Waiter { notify, patient });
+        self.plan(now, out);
+        Ok(id)
+    }
+
+    /// A caller gave up. Nothing to do if it was served or refused meanwhile.
+    pub(crate) fn give_up(&mut self, waiter: WaiterId) {
+        self.waiters.remove(waiter);
+    }
+
+    /// A slot comes back.
+    pub(crate) fn give_back(&mut self, connection: ConnectionId, now: Instant, out: &mut Vec<Effect<W>>) {
+        // The connection may be gone already, and its slots with it.
+        let Some(index) = self.index_of(connection) else { return };
+        let entry = &mut self.entries[index];
+        debug_assert!(
+            entry.in_flight > 0,
+            "connection {connection} gets back a slot that was never taken"
+        );
+        entry.in_flight = entry.in_flight.saturating_sub(1);
+        if entry.in_flight == 0 {
+            entry.idle_since = Some(now);
+        }
+        let used_up = self.serve(out);
+        self.drop_surplus(connection, out);
+        if used_up {
+            self.plan_for_waiting(now, out);
+        }
+    }
+
+    /// A stream was cut short from this side: one reset of h2's allowance.
+    pub(crate) fn stream_cut(&mut self, connection: ConnectionId, now: Instant, out: &mut Vec<Effect<W>>) {
+        let Some(index) = self.index_of(connection) else { return };
+        let entry = &mut self.entries[index];
+        entry.resets += 1;
+        if entry.resets >= MAX_RESETS {
+            self.replace(index, CloseReason::Resets, out);
+            self.plan_for_waiting(now, out);
+        }
+    }
+
+    fn index_of(&self, connection: ConnectionId) -> Option<usize> {
+        self.find(|entry| entry.id == connection)
+    }
+
+    fn find(&self, wanted: impl FnMut(&Entry<P>) -> bool) -> Option<usize> {
+        self.entries.iter().position(wanted)
+    }
+
+    fn take(&mut self) -> Option<usize> {
+        let limit = self.policy.max_concurrent_streams;
+        let loads = self.entries.iter().map(|entry| Load {
+            in_flight: entry.in_flight,
+            has_room: entry.takes_calls() && entry.in_flight < limit.min(entry.peer_limit),
+        });
+        let index = picker::pick(self.policy.strategy, loads, &mut self.cursor)?;
+        self.totals.checkouts += 1;
+        let entry = &mut self.entries[index];
+        entry.in_flight += 1;
+        entry.total_uses += 1;
+        entry.idle_since = None;
+        Some(index)
+    }
+
+    /// After its last allowed use a connection takes no more calls. Comes after the grant of that use, which still
+    /// needs the connection.
+    fn retire_used_up(&mut self, index: usize, out: &mut Vec<Effect<W>>) -> bool {
+        let most = self.policy.max_total_uses.unwrap_or(MAX_STREAMS).min(MAX_STREAMS);
+        let used_up = self.entries[index].total_uses >= most;
+        if used_up {
+            self.replace(index, CloseReason::UsedUp, out);
+        }
+        used_up
+    }
+
+    /// Serves those who wait, in order, as far as slots are free. Tells whether that used a connection up.
+    fn serve(&mut self, out: &mut Vec<Effect<W>>) -> bool {
+        let mut used_up = false;
+        while !self.waiters.is_empty() {
+            let Some(index) = self.take() else { break };
+            let connection = self.entries[index].id;
+            if let Some(Waiter { notify, .. }) = self.waiters.pop() {
+                out.push(Effect::Grant {
+                    waiter: notify,
+                    connection,
+                });
+            }
+            used_up |= self.retire_used_up(index, out);
+        }
+        used_up
+    }
+
+    /// Plans after a step of a caller's took a connection out of use, if others wait. If nobody does, its replacement
+    /// can wait for the connection's own task to look ([`Core::plan`]): it outlives the caller's runtime.
+    fn plan_for_waiting(&mut self, now: Instant, out: &mut Vec<Effect<W>>) {
+        if !self.waiters.is_empty() {
+            self.plan(now, out);
+        }
+    }
+
+    fn refuse_where(&mut self, gives_up: impl FnMut(&Waiter<W>) -> bool, why: Refusal, out: &mut Vec<Effect<W>>) {
+        for waiter in self.waiters.drain_where(gives_up) {
+            self.totals.refused += 1;
+            out.push(Effect::Refuse {
+                waiter: waiter.notify,
+                why,
+            });
+        }
+    }
+}

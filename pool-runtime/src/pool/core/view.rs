@@ -1,0 +1,74 @@
+//! What can be asked of the core without changing it.
+
+use tokio::time::Instant;
+
+use super::entry::Entry;
+use super::{ConnectionId, Core};
+use crate::pool::policy::Policy;
+
+/// Sums over the life of the pool.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Totals {
+    pub(crate) opened: u64,
+    pub(crate) closed: u64,
+    pub(crate) failed_dials: u64,
+    pub(crate) checkouts: u64,
+    pub(crate) waited: u64,
+    pub(crate) refused: u64,
+    /// Calls that were in flight on a connection when it ended.
+    pub(crate) cut: u64,
+}
+
+impl<P, W> Core<P, W> {
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    pub(crate) fn entries(&self) -> &[Entry<P>] {
+        &self.entries
+    }
+
+    pub(crate) fn entry_mut(&mut self, connection: ConnectionId) -> Option<&mut Entry<P>> {
+        self.entries.iter_mut().find(|entry| entry.id == connection)
+    }
+
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    pub(crate) fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiters.len()
+    }
+
+    pub(crate) fn dials(&self) -> usize {
+        self.dials.len()
+    }
+
+    /// A dial is on the network, not only scheduled.
+    pub(crate) fn is_dialing(&self) -> bool {
+        self.dials.iter().any(|dial| !dial.scheduled)
+    }
+
+    /// Connections that take calls.
+    pub(crate) fn serving(&self) -> usize {
+        self.entries.iter().filter(|entry| entry.takes_calls()).count()
+    }
+
+    pub(crate) fn in_flight(&self) -> usize {
+        self.entries.iter().map(|entry| entry.in_flight as usize).sum()
+    }
+
+    /// TRANSIENT_FAILURE: nothing serves, nothing is being dialled, and the backoff runs.
+    pub(crate) fn is_unreachable(&self, now: Instant) -> bool {
+        self.is_backing_off(now) && self.serving() == 0 && !self.is_dialing()
+    }
+
+    /// A dial has failed, and the time of the next has not come.
+    pub(super) fn is_backing_off(&self, now: Instant) -> bool {
+        self.failing.is_some_and(|failing| failing.retry_at > now)
+    }
+}

@@ -1,0 +1,161 @@
+//! Unary calls of prost messages, without what a stream of messages needs.
+//!
+//! tonic makes a unary call of a stream of one message each way, with a buffer of 8 KiB for either, a boxed body and a
+//! copy of the trailers. Here the message is encoded into a buffer of its size, and decoded from the DATA frame it came
+//! in. What tonic's way would do differently, a compressed response, is left to tonic's way.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use http::HeaderMap;
+use http_body::Body;
+use prost::Message;
+use tonic::Status;
+
+use crate::call::ResponseBody;
+
+/// gRPC's message prefix: a flag for compression, and the length in four bytes.
+const PREFIX: usize = 5;
+
+/// What tonic accepts unless told otherwise.
+pub(crate) const DEFAULT_MAX_DECODING: usize = 4 << 20;
+
+/// The request's body: one message behind its prefix.
+pub(crate) fn encode(message: &impl Message, limit: Option<usize>) -> Result<Bytes, Status> {
+    let length = message.encoded_len();
+    if let Some(limit) = limit
+        && length > limit
+    {
+        return Err(too_large("encoded", length, limit));
+    }
+    let prefix = u32::try_from(length).map_err(|_| too_large("encoded", length, u32::MAX as usize))?;
+    let mut buffer = BytesMut::with_capacity(PREFIX + length);
+    buffer.put_u8(0);
+    buffer.put_u32(prefix);
+    message.encode_raw(&mut buffer);
+    Ok(buffer.freeze())
+}
+
+/// Reads the one message of a response, and its trailers.
+pub(crate) async fn receive<M>(mut body: ResponseBody, limit: usize) -> Result<(M, HeaderMap), Failure>
+where
+    M: Message + Default,
+{
+    let mut incoming = Incoming::default();
+    let trailers = loop {
+        let frame = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
+        match frame.transpose()? {
+            Some(frame) => match frame.into_data() {
+                Ok(data) => incoming.push(data, limit)?,
+                Err(frame) => break frame.into_trailers().unwrap_or_default(),
+            },
+            None => return Err(Failure::NoTrailers),
+        }
+    };
+    match trailers.get(Status::GRPC_STATUS) {
+        Some(code) if code.as_bytes() == b"0" => Ok((incoming.decode()?, trailers)),
+        Some(_) => Err(Failure::Trailers(trailers)),
+        None => Err(Failure::NoTrailers),
+    }
+}
+
+/// Why a response is no message.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The body failed, or cannot be decoded.
+    Status(Status),
+    /// The trailers tell another status than OK.
+    Trailers(HeaderMap),
+    /// The stream ended without a status: there is no OK without one.
+    NoTrailers,
+}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        Self::Status(status)
+    }
+}
+
+/// A message as it comes in. Most come in one DATA frame, and are decoded from there.
+#[derive(Debug, Default)]
+struct Incoming {
+    first: Bytes,
+    joined: BytesMut,
+}
+
+impl Incoming {
+    /// Refuses a message that says that it is over the limit, and whatever comes after the message, before either is
+    /// kept: what a peer can pile up here is bounded by the limit.
+    fn push(&mut self, data: Bytes, limit: usize) -> Result<(), Status> {
+        if self.bytes().is_empty() {
+            self.first = data;
+        } else {
+            if self.joined.is_empty() {
+                self.joined.put(std::mem::take(&mut self.first));
+            }
+            self.joined.put(data);
+        }
+        match length(self.bytes()) {
+            Some(length) if length > limit => Err(too_large("decoded", length, limit)),
+            Some(length) if self.bytes().len() > PREFIX + length => {
+                Err(Status::unimplemented("the response has more than one message"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        if self.joined.is_empty() {
+            &self.first
+        } else {
+            &self.joined
+        }
+    }
+
+    fn decode<M: Message + Default>(self) -> Result<M, Status> {
+        let Some(length) = length(self.bytes()) else {
+            // A method that answers with one message and does not breaks its contract (R25).
+            return Err(match self.bytes().len() {
+                0 => Status::unimplemented("the response has no message"),
+                _ => Status::internal("the response ends inside of a message's prefix"),
+            });
+        };
+        let received = self.bytes().len() - PREFIX;
+        if received < length {
+            let problem = format!("the response ends inside of its message: {received} of {length} bytes");
+            return Err(Status::internal(problem));
+        }
+        match self.bytes()[0] {
+            0 => {}
+            1 => {
+                return Err(Status::internal(
+                    "the message is compressed, but the response names no grpc-encoding",
+                ));
+            }
+            flag => {
+                return Err(Status::internal(format!(
+                    "the message's compression flag is {flag}, not 0 or 1"
+                )));
+            }
+        }
+        let mut message = if self.joined.is_empty() {
+            self.first
+        } else {
+            self.joined.freeze()
+        };
+        message.advance(PREFIX);
+        M::decode(message).map_err(|error| Status::internal(error.to_string()))
+    }
+}
+
+/// The length in a message's prefix, once the prefix is there.
+fn length(message: &[u8]) -> Option<usize> {
+    let length = message.get(1..PREFIX)?.first_chunk()?;
+    usize::try_from(u32::from_be_bytes(*length)).ok()
+}
+
+/// RESOURCE_EXHAUSTED, as gRPC's status documents say (R25); tonic says OUT_OF_RANGE.
+fn too_large(what: &str, length: usize, limit: usize) -> Status {
+    Status::resource_exhausted(format!("{what} message of {length} bytes is over the limit of {limit}"))
+}

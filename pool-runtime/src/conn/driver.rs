@@ -112,11 +112,8 @@ where
         let Some(probe) = &mut self.probe else { return };
         if let Poll::Ready(Err(error)) = probe.poll_ready(cx) {
             self.probe = None;
-            if error.is_go_away() && error.is_remote() {
-                self.owner.going_away(match error.reason() {
-                    Some(Reason::ENHANCE_YOUR_CALM) => CloseReason::TooManyPings,
-                    _ => CloseReason::GoAway,
-                });
+            if let Some(reason) = goaway(&error) {
+                self.owner.going_away(reason);
             }
         }
     }
@@ -181,4 +178,12 @@ where
         }
         turn
     }
+}
+
+/// What the peer's GOAWAY closes its connection for, if `error` is one.
+pub(crate) fn goaway(error: &h2::Error) -> Option<CloseReason> {
+    (error.is_go_away() && error.is_remote()).then(|| match error.reason() {
+        Some(Reason::ENHANCE_YOUR_CALM) => CloseReason::TooManyPings,
+        _ => CloseReason::GoAway,
+    })
 }

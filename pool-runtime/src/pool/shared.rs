@@ -20,6 +20,7 @@ use super::slot::Slot;
 use crate::Error;
 use crate::conn::control::Drain;
 use crate::conn::dial::Dialer;
+use crate::conn::driver::goaway;
 use crate::conn::error::ConnectError;
 use crate::conn::keepalive::KeepAliveConfig;
 use crate::conn::{Connection, Link};
@@ -382,14 +383,6 @@ impl Shared {
 pub(crate) enum TakeOrQueue {
     Took(Slot),
     Queued(u64, oneshot::Receiver<Answer>),
-}
-
-/// What the peer's GOAWAY closes its connection for, if `error` is one.
-pub(crate) fn goaway(error: &h2::Error) -> Option<CloseReason> {
-    (error.is_go_away() && error.is_remote()).then(|| match error.reason() {
-        Some(h2::Reason::ENHANCE_YOUR_CALM) => CloseReason::TooManyPings,
-        _ => CloseReason::GoAway,
-    })
 }
 
 /// A peer's stream limit as the core counts: h2 says `usize::MAX` where the peer names none.

@@ -175,7 +175,7 @@ impl<P, W> Core<P, W> {
             retiring: self
                 .entries
                 .iter()
-                .filter(|entry| entry.state == ConnectionState::Retiring)
+                .filter(|entry| entry.takes_calls() && entry.state == ConnectionState::Retiring)
                 .count(),
             dials: self.dials.len(),
             waiting: self.waiters.len(),

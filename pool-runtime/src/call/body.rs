@@ -95,7 +95,11 @@ impl ResponseBody {
     /// data on, so that a small unary response costs no look at the clock.
     fn is_late(&mut self) -> bool {
         let has_begun = std::mem::replace(&mut self.has_begun, true);
-        has_begun && self.timer.deadline.is_some_and(|deadline| deadline.at <= Instant::now())
+        has_begun
+            && self
+                .timer
+                .deadline
+                .is_some_and(|deadline| deadline.at <= Instant::now())
     }
 
     fn time_out(&mut self, deadline: Deadline) -> Option<Status> {
@@ -133,9 +137,12 @@ impl Body for ResponseBody {
             return Poll::Ready(None);
         };
         match Self::poll_flow(flow, cx) {
-            Poll::Ready(Ok(Some(frame))) if frame.is_data() && this.is_late() => {
-                Poll::Ready(this.timer.deadline.and_then(|deadline| this.time_out(deadline)).map(Err))
-            }
+            Poll::Ready(Ok(Some(frame))) if frame.is_data() && this.is_late() => Poll::Ready(
+                this.timer
+                    .deadline
+                    .and_then(|deadline| this.time_out(deadline))
+                    .map(Err),
+            ),
             Poll::Ready(Ok(Some(frame))) => {
                 if let Some(trailers) = frame.trailers_ref() {
                     super::span::record_trailers(&this.span, trailers);

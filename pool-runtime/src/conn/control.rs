@@ -38,6 +38,14 @@ impl Control {
         }
     }
 
+    /// Has the task take a turn.
+    pub(crate) fn wake(&self) {
+        let waker = self.0.lock().unwrap_or_else(PoisonError::into_inner).waker.take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
     /// The order as it stands; the task is woken by the next one.
     pub(crate) fn poll(&self, cx: &Context<'_>) -> Option<Drain> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);

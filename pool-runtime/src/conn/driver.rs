@@ -30,6 +30,8 @@ pub(crate) trait Owner: Send + Unpin + 'static {
     fn going_away(&self, reason: CloseReason);
     /// Time to look at the connection's age and idleness; returns when to do so again.
     fn look(&self) -> Option<Instant>;
+    /// The resets of so many streams that were cut short have been written.
+    fn resets_written(&self, streams: u32);
     /// Whether calls are in flight.
     fn is_busy(&self) -> bool;
 }
@@ -127,6 +129,7 @@ where
             self.obey(order);
         }
 
+        let cut = self.link.take_cut();
         self.link.pace.allow(self.budget());
         if let Poll::Ready(result) = Pin::new(&mut self.http2).poll(cx) {
             tracing::debug!(error = result.err().map(tracing::field::display), "connection ended");
@@ -134,6 +137,9 @@ where
             self.notice(cx);
             let order = self.link.control.poll(cx);
             return Poll::Ready(order.map_or(CloseReason::Lost, |order| order.reason));
+        }
+        if cut > 0 {
+            self.owner.resets_written(cut);
         }
         let read = self.link.pace.read();
         if read != self.read_before {

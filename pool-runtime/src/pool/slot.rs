@@ -1,6 +1,7 @@
 //! One stream slot on one connection, and how to get it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -13,17 +14,24 @@ use crate::Error;
 use crate::conn::Connection;
 use crate::error::{Kind, Phase};
 
-/// The right to have one stream in flight on a connection. Given back exactly once: when it is dropped.
+/// The right to have one stream in flight on a connection. Given back exactly once: when it is dropped, or where its
+/// stream was cut short, when the connection's task has written the reset. Until then the peer counts the stream.
 #[derive(Debug)]
 pub(crate) struct Slot {
     shared: Arc<Shared>,
     connection: Arc<Connection>,
     id: ConnectionId,
+    cut: AtomicBool,
 }
 
 impl Slot {
     pub(super) fn new(shared: Arc<Shared>, id: ConnectionId, connection: Arc<Connection>) -> Self {
-        Self { shared, connection, id }
+        Self {
+            shared,
+            connection,
+            id,
+            cut: AtomicBool::new(false),
+        }
     }
 
     pub(crate) fn id(&self) -> ConnectionId {
@@ -37,11 +45,21 @@ impl Slot {
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
+
+    /// The stream is cut short from this side: h2 will reset it once its handles are gone.
+    pub(crate) fn cut_short(&self) {
+        self.cut.store(true, Relaxed);
+        self.shared.stream_cut(self.id);
+    }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.shared.give_back(self.id);
+        if *self.cut.get_mut() {
+            self.connection.link.cut_one();
+        } else {
+            self.shared.give_back(self.id);
+        }
     }
 }
 

@@ -31,7 +31,9 @@ impl<P, W> Core<P, W> {
         now: Instant,
         out: &mut Vec<Effect<W>>,
     ) -> bool {
-        let Some(index) = self.index_of(connection) else { return false };
+        let Some(index) = self.index_of(connection) else {
+            return false;
+        };
         let is_news = self.entries[index].state != ConnectionState::Draining;
         self.replace(index, reason, out);
         self.plan(now, out);

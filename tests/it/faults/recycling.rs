@@ -72,7 +72,7 @@ async fn no_call_fails_when_every_connection_ends_after_a_few_calls() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_call_fails_when_every_connection_ends_at_a_young_age() {
     let server = TestServer::builder()
-        .max_connection_age(Duration::from_millis(30))
+        .max_connection_age(Duration::from_millis(250))
         .start()
         .await;
     let pool = Pool::builder(server.uri()).max_connections(4).build().unwrap();

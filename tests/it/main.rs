@@ -6,5 +6,6 @@
 )]
 
 mod calls;
+mod faults;
 mod pool;
 mod support;

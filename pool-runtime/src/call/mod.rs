@@ -291,6 +291,7 @@ impl Call<'_> {
     /// The attempt failed before its response began: once more, if that is safe.
     fn failed(&self, error: &h2::Error, fate: Fate, hold: &Hold, body: Option<Outgoing>) -> Failure {
         let connection = hold.slot().id();
+        self.source.shared().call_failed_with(connection, error);
         let may_move = matches!(self.source, Source::Pool(_));
         if let Some(body) = body
             && fate != Fate::Sent

@@ -40,12 +40,6 @@ impl Control {
         self.tell(|state| state.resets += 1);
     }
 
-    /// How many streams were reset since this was last asked.
-    pub(crate) fn take_resets(&self) -> u32 {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut state.resets)
-    }
-
     fn tell(&self, news: impl FnOnce(&mut State)) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         news(&mut state);
@@ -56,12 +50,13 @@ impl Control {
         }
     }
 
-    /// The order as it stands; the task is woken by the next one.
-    pub(crate) fn poll(&self, cx: &Context<'_>) -> Option<Drain> {
+    /// The order to drain as it stands, and how many streams were reset since this was last asked. The task is woken by
+    /// the next word.
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> (Option<Drain>, u32) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !state.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
             state.waker = Some(cx.waker().clone());
         }
-        state.drain
+        (state.drain, std::mem::take(&mut state.resets))
     }
 }

@@ -90,9 +90,8 @@ where
         }
         self.drain = Some(order);
         self.probe = None;
-        self.timer
-            .as_mut()
-            .reset(Instant::now() + order.cut_after.unwrap_or(FAR));
+        let after = order.cut_after.unwrap_or(FAR).min(FAR);
+        self.timer.as_mut().reset(Instant::now() + after);
         // The pool may have lost what it needs; here is a runtime to dial on.
         self.owner.look();
     }
@@ -114,11 +113,8 @@ where
         let Some(probe) = &mut self.probe else { return };
         if let Poll::Ready(Err(error)) = probe.poll_ready(cx) {
             self.probe = None;
-            if error.is_go_away() && error.is_remote() {
-                self.owner.going_away(match error.reason() {
-                    Some(Reason::ENHANCE_YOUR_CALM) => CloseReason::TooManyPings,
-                    _ => CloseReason::GoAway,
-                });
+            if let Some(reason) = goaway(&error) {
+                self.owner.going_away(reason);
             }
         }
     }
@@ -128,21 +124,23 @@ where
     }
 
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
-        if let Some(order) = self.link.control.poll(cx) {
+        let (order, resets) = self.link.control.poll(cx);
+        if let Some(order) = order {
             self.obey(order);
         }
 
-        // h2 writes the HEADERS of new streams before resets that have waited longer. A slot that was used again
-        // before its reset is written would show the peer one stream too many.
-        let resets = self.link.control.take_resets();
         self.link.pace.allow(self.budget());
         let http2 = Pin::new(&mut self.http2).poll(cx);
+        // h2 writes the HEADERS of new streams before resets that have waited longer. A slot that was used again
+        // before its reset is written would show the peer one stream too many.
         if resets > 0 {
             self.owner.resets_written(resets);
         }
         if let Poll::Ready(result) = http2 {
             tracing::debug!(error = result.err().map(tracing::field::display), "connection ended");
-            let order = self.link.control.poll(cx);
+            // A GOAWAY and the end may have come in one piece: then it was recycled, and is not lost.
+            self.notice(cx);
+            let (order, _) = self.link.control.poll(cx);
             return Poll::Ready(order.map_or(CloseReason::Lost, |order| order.reason));
         }
         let read = self.link.pace.read();
@@ -152,10 +150,14 @@ where
         }
 
         while self.timer.as_mut().poll(cx).is_ready() {
-            if let Some(drain) = self.drain {
-                return Poll::Ready(drain.reason);
+            match self.drain {
+                Some(Drain {
+                    reason,
+                    cut_after: Some(_),
+                }) => return Poll::Ready(reason),
+                Some(_) => self.timer.as_mut().reset(Instant::now() + FAR),
+                None => self.look(),
             }
-            self.look();
         }
         let owner = &self.owner;
         match &mut self.keepalive {
@@ -188,4 +190,12 @@ where
         }
         turn
     }
+}
+
+/// What the peer's GOAWAY closes its connection for, if `error` is one.
+pub(crate) fn goaway(error: &h2::Error) -> Option<CloseReason> {
+    (error.is_go_away() && error.is_remote()).then(|| match error.reason() {
+        Some(Reason::ENHANCE_YOUR_CALM) => CloseReason::TooManyPings,
+        _ => CloseReason::GoAway,
+    })
 }

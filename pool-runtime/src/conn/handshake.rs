@@ -39,8 +39,9 @@ impl Default for Http2Settings {
 /// How much may be read while the peer's SETTINGS are awaited.
 const HANDSHAKE_BUDGET: usize = 64 << 10;
 
-/// DATA frames that may wait unread on a connection. h2's own budget ends a connection to a peer that sends many
-/// tiny frames; flow control bounds what they hold, so they are let through up to this many.
+/// What the overhead of DATA frames that wait unread on a connection may come to. h2 counts 256 bytes less the payload
+/// for each, and ends the connection to a peer that goes over its budget; with its own budget, 100 of the tiniest are
+/// enough. This lets some 4,000 of them wait.
 const DATA_FRAME_BUDGET: usize = 1 << 20;
 
 /// A connection that has its peer's SETTINGS.

@@ -21,13 +21,7 @@ use crate::conn::progress::{Phase, Progress};
 use crate::conn::{Connection, Link};
 
 /// Starts a dial; outside of a runtime, gives it up.
-pub(super) fn spawn(shared: Arc<Shared>, id: u64, at: Option<Instant>) {
-    shared.tasks.fetch_add(1, Relaxed);
-    let dial = Dial {
-        shared,
-        id,
-        settled: false,
-    };
+pub(super) fn spawn(dial: Dial, at: Option<Instant>) {
     if let Ok(runtime) = Handle::try_current() {
         runtime.spawn(run(dial, at));
     }
@@ -35,10 +29,19 @@ pub(super) fn spawn(shared: Arc<Shared>, id: u64, at: Option<Instant>) {
 
 /// A dial that the core counts. Dropped before it is settled, it was abandoned. It is the last that is dropped of its
 /// task, the socket included.
-struct Dial {
+#[derive(Debug)]
+pub(super) struct Dial {
     shared: Arc<Shared>,
     id: u64,
     settled: bool,
+}
+
+impl Dial {
+    pub(super) fn new(shared: Arc<Shared>, id: u64) -> Self {
+        shared.tasks.fetch_add(1, Relaxed);
+        let settled = false;
+        Self { shared, id, settled }
+    }
 }
 
 impl Drop for Dial {
@@ -58,13 +61,8 @@ async fn run(mut dial: Dial, at: Option<Instant>) {
         }
         shared.core().dial_starts(dial.id)
     });
-    match started.await {
-        Some(true) => {}
-        Some(false) => {
-            dial.settled = true;
-            return;
-        }
-        None => return,
+    if started.await != Some(true) {
+        return;
     }
     shared.tell(|| Event::Opening);
     let began = Instant::now();
@@ -134,14 +132,14 @@ impl Owner for Member {
         self.shared.going_away(self.connection, reason);
     }
 
+    fn look(&self) -> Option<Instant> {
+        self.shared.look_at(self.connection)
+    }
+
     fn resets_written(&self, streams: u32) {
         for _ in 0..streams {
             self.shared.give_back(self.connection);
         }
-    }
-
-    fn look(&self) -> Option<Instant> {
-        self.shared.look_at(self.connection)
     }
 
     fn is_busy(&self) -> bool {

@@ -24,7 +24,6 @@ use tokio::time::{Instant, timeout};
 
 use self::builder::Builder;
 use self::config::{LONGEST, check_bounds};
-use self::core::Refusal;
 use self::lease::Lease;
 use self::shared::Shared;
 use self::slot::Wait;
@@ -149,6 +148,7 @@ impl Pool {
         let shared = self.shared();
         check_bounds(min, max, &shared.endpoint)?;
         shared.step(|core, out| core.resize(min, max, Instant::now(), out));
+        shared.changed.notify_waiters();
         Ok(())
     }
 
@@ -166,18 +166,19 @@ impl Pool {
         let failed_before = shared.core().totals().failed_dials;
         let outcome = shared.until(|core| {
             if core.is_closed() {
-                Some(Err(Refusal::Closed))
+                Some(Err(shared.refused(Kind::Closed)))
             } else if core.serving() >= n {
                 Some(Ok(()))
             } else if core.totals().failed_dials > failed_before && !core.is_dialing() {
-                Some(Err(Refusal::Unreachable))
+                Some(Err(shared.refused(Kind::Connect)))
             } else {
-                None
+                // The maximum may have been lowered meanwhile.
+                check_reachable(n, core.policy().max_connections, &shared.endpoint)
+                    .err()
+                    .map(Err)
             }
         });
-        outcome
-            .await
-            .or_else(|refusal| shared.refusal(refusal).map_or(Ok(()), Err))
+        outcome.await
     }
 
     /// Closes the pool at once for new calls and waits up to `grace` for those in flight; what is left then is cut.
@@ -248,6 +249,14 @@ impl fmt::Debug for Pool {
 /// How long after the grace period a connection's task may take to end.
 const SHUTDOWN_SLACK: Duration = Duration::from_secs(1);
 
+fn check_reachable(n: usize, max: usize, endpoint: &Arc<str>) -> Result<(), Error> {
+    if n <= max {
+        return Ok(());
+    }
+    let problem = format!("is {max}: {n} connections will never be ready");
+    Err(Error::config("max_connections", problem, endpoint))
+}
+
 /// Holds the pool to a number of connections.
 struct Warm<'a> {
     shared: &'a Arc<Shared>,
@@ -256,11 +265,7 @@ struct Warm<'a> {
 
 impl<'a> Warm<'a> {
     fn up(shared: &'a Arc<Shared>, n: usize) -> Result<Self, Error> {
-        let max = shared.core().policy().max_connections;
-        if n > max {
-            let problem = format!("is {max}: {n} connections will never be ready");
-            return Err(Error::config("max_connections", problem, &shared.endpoint));
-        }
+        check_reachable(n, shared.core().policy().max_connections, &shared.endpoint)?;
         shared.step(|core, out| core.warm(n, Instant::now(), out));
         Ok(Self { shared, n })
     }

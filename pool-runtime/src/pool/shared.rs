@@ -14,12 +14,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::Config;
 use super::core::{ConnectionId, Core, Effect, Entry, Refusal};
-use super::dial;
+use super::dial::{self, Dial};
 use super::event::{CloseReason, ConnectionState, Event, Observers};
 use super::slot::Slot;
 use crate::Error;
 use crate::conn::control::Drain;
 use crate::conn::dial::Dialer;
+use crate::conn::driver::goaway;
 use crate::conn::error::ConnectError;
 use crate::conn::keepalive::KeepAliveConfig;
 use crate::conn::{Connection, Link};
@@ -54,7 +55,7 @@ pub(crate) struct Shared {
     pub(crate) endpoint: Arc<str>,
     observers: Observers,
     /// A connection or a dial came or went.
-    changed: Notify,
+    pub(super) changed: Notify,
     /// Tasks that dial or drive a connection, those included that are about to end.
     pub(crate) tasks: AtomicUsize,
     /// How often a peer complained of too many pings.
@@ -69,7 +70,7 @@ struct Work {
     grants: Vec<(Notifier, Slot)>,
     refusals: Vec<(Notifier, Refusal)>,
     drains: Vec<(ConnectionId, Arc<Link>, Drain)>,
-    dials: Vec<(u64, Option<Instant>)>,
+    dials: Vec<(Dial, Option<Instant>)>,
 }
 
 impl Shared {
@@ -165,6 +166,7 @@ impl Shared {
             |core, out| core.dialed(dial, payload, peer_limit, expires, now, out),
             opened,
         )?;
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.changed.notify_waiters();
         Some(id)
     }
@@ -201,11 +203,21 @@ impl Shared {
     }
 
     pub(crate) fn going_away(self: &Arc<Self>, connection: ConnectionId, reason: CloseReason) {
-        if reason == CloseReason::TooManyPings {
+        let is_news = self.step(|core, out| core.going_away(connection, reason, Instant::now(), out));
+        if is_news && reason == CloseReason::TooManyPings {
             self.complaints.fetch_add(1, Relaxed);
             tracing::warn!(endpoint = %self.endpoint, "the peer says too_many_pings: keepalive interval doubled");
         }
-        self.step(|core, out| core.going_away(connection, reason, Instant::now(), out));
+    }
+
+    /// A call failed with its connection. The connection's task may not have had its turn yet, and the call may be
+    /// sent again at once: it must not get the same connection.
+    pub(crate) fn call_failed_with(self: &Arc<Self>, connection: ConnectionId, error: &h2::Error) {
+        if let Some(reason) = goaway(error) {
+            self.going_away(connection, reason);
+        } else if error.is_io() || error.is_go_away() {
+            self.step(|core, out| core.found_dead(connection, Instant::now(), out));
+        }
     }
 
     pub(crate) fn closed(self: &Arc<Self>, connection: ConnectionId, reason: CloseReason) {
@@ -256,12 +268,18 @@ impl Shared {
     }
 
     /// Waits until `check` has an answer, looking again whenever a connection or a dial comes or goes.
-    pub(crate) async fn until<R>(&self, mut check: impl FnMut(&PoolCore) -> Option<R>) -> R {
+    ///
+    /// Each look plans as well: a dial may have died with the runtime it ran on, and here is another.
+    pub(crate) async fn until<R>(self: &Arc<Self>, mut check: impl FnMut(&PoolCore) -> Option<R>) -> R {
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
             // Registered before looking, so that no change falls between the two.
             changed.as_mut().enable();
-            if let Some(answer) = check(&self.core()) {
+            let answer = self.step(|core, out| {
+                core.plan(Instant::now(), out);
+                check(core)
+            });
+            if let Some(answer) = answer {
                 return answer;
             }
             changed.await;
@@ -270,19 +288,24 @@ impl Shared {
 
     /// The error that a caller gets who is refused, or `None` if it is to ask again.
     pub(crate) fn refusal(&self, refusal: Refusal) -> Option<Error> {
-        let kind = match refusal {
+        Some(self.refused(match refusal {
             Refusal::AskAgain => return None,
             Refusal::Closed => Kind::Closed,
             Refusal::QueueFull => Kind::QueueFull {
                 max_waiters: self.config.policy.max_waiters,
             },
             Refusal::Unreachable => Kind::Connect,
-        };
+        }))
+    }
+
+    /// An error that tells, if there is no connection, why the last dial failed.
+    pub(crate) fn refused(&self, kind: Kind) -> Error {
+        let is_connect = matches!(kind, Kind::Connect);
         let error = Error::new(kind, &self.endpoint);
-        Some(match (refusal, self.last_error()) {
-            (Refusal::Unreachable, Some(cause)) => error.because_of(cause),
+        match self.last_error() {
+            Some(cause) if is_connect => error.because_of(cause),
             _ => error,
-        })
+        }
     }
 
     /// Why the last dial that failed did.
@@ -334,7 +357,7 @@ impl Shared {
         let mut work = Work::default();
         for effect in effects {
             match effect {
-                Effect::Dial { id, at } => work.dials.push((id, at)),
+                Effect::Dial { id, at } => work.dials.push((Dial::new(self.clone(), id), at)),
                 Effect::Refuse { waiter, why } => work.refusals.push((waiter, why)),
                 Effect::Grant { waiter, connection } => {
                     if let Some(slot) = core.entry_mut(connection).and_then(|entry| self.slot(entry)) {
@@ -373,8 +396,8 @@ impl Shared {
         for (notifier, why) in work.refusals {
             drop(notifier.send(Answer::Refused(why)));
         }
-        for (id, at) in work.dials {
-            dial::spawn(self.clone(), id, at);
+        for (dial, at) in work.dials {
+            dial::spawn(dial, at);
         }
     }
 }

@@ -36,7 +36,9 @@ fn request() -> TestRequest {
 
 async fn over_a_channel(uri: String) -> Result<Duration, Failure> {
     let channel = tonic::transport::Endpoint::new(uri)?.connect_lazy();
-    TestServiceClient::new(channel.clone()).unary(TestRequest::default()).await?;
+    TestServiceClient::new(channel.clone())
+        .unary(TestRequest::default())
+        .await?;
     let began = Instant::now();
     let mut calls = JoinSet::new();
     for _ in 0..CALLS {
@@ -85,7 +87,10 @@ async fn main() -> Result<(), Failure> {
     let (channel, pool) = (median(channel), median(pool));
     println!("{CALLS} calls of {DELAY:?} at once, {STREAMS} streams to a connection; medians of {ROUNDS} rounds");
     println!("tonic Channel  {channel:>10.1?}");
-    println!("annotated      {pool:>10.1?}   {:.1} times as fast", channel.as_secs_f64() / pool.as_secs_f64());
+    println!(
+        "annotated      {pool:>10.1?}   {:.1} times as fast",
+        channel.as_secs_f64() / pool.as_secs_f64()
+    );
     println!("streams at once on a connection of the pool, as the server saw them: {peak} at most");
     Ok(())
 }

@@ -14,19 +14,26 @@ use tokio_stream::Stream;
 use super::{Client, client, connected, echo, endless, eventually, hanging, idle, no_more_tasks_than, tasks};
 
 /// A request stream that tells when it is let go of.
-struct Guarded<S>(S, Arc<()>);
+struct Guarded<S> {
+    stream: S,
+    _guard: Arc<()>,
+}
 
 impl<S: Stream + Unpin> Stream for Guarded<S> {
     type Item = S::Item;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
-        Pin::new(&mut self.0).poll_next(cx)
+        Pin::new(&mut self.stream).poll_next(cx)
     }
 }
 
 fn guarded() -> (impl Stream<Item = TestRequest> + Send + 'static, Arc<()>) {
     let guard = Arc::new(());
-    (Guarded(Box::pin(endless()), guard.clone()), guard)
+    let stream = Guarded {
+        stream: Box::pin(endless()),
+        _guard: guard.clone(),
+    };
+    (stream, guard)
 }
 
 /// Checks that nothing is left of `cancelled` calls, each of which the server saw being reset.

@@ -31,7 +31,7 @@ struct Untimed;
 #[pooled_client(tests::pb::test_service_client::TestServiceClient, unary(deadline = "none"))]
 struct PartlyTimed;
 
-const SHORT: Duration = Duration::from_millis(100);
+const SHORT: Duration = Duration::from_millis(400);
 
 fn timed(message: TestRequest, timeout: Duration) -> Request<TestRequest> {
     let mut request = Request::new(message);
@@ -151,7 +151,7 @@ async fn check_exceeded(call: impl Future<Output = Result<(), Status>>, phase: P
     assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
     assert_eq!(facts(&status), (Some(phase), was_sent, was_sent.into()), "{status:?}");
     assert!(Error::of(&status).unwrap().is_timeout());
-    assert!(status.message().contains("deadline of 100ms"), "{status:?}");
+    assert!(status.message().contains("deadline of 400ms"), "{status:?}");
 }
 
 #[tokio::test]

@@ -220,9 +220,10 @@ async fn a_response_held_unread_keeps_its_slot_until_it_is_dropped() {
     assert!(!waiting.is_finished());
     drop(held);
     within("the second call", waiting).await.unwrap().unwrap();
-    server
+    let stats = server
         .until(|stats| stats.streams_now == 0 && stats.cancelled == 1)
         .await;
+    assert_eq!(stats.streams_peak, 1, "the first is reset before the second begins");
     idle(&pool).await;
 }
 

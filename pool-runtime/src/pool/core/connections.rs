@@ -23,16 +23,28 @@ impl<P, W> Core<P, W> {
         self.plan(now, out);
     }
 
-    /// The peer takes no more streams (GOAWAY), or the holder of a lease says so.
+    /// The peer takes no more streams (GOAWAY), or the holder of a lease says so. False if that is no news.
     pub(crate) fn going_away(
         &mut self,
         connection: ConnectionId,
         reason: CloseReason,
         now: Instant,
         out: &mut Vec<Effect<W>>,
-    ) {
-        let Some(index) = self.index_of(connection) else { return };
+    ) -> bool {
+        let Some(index) = self.index_of(connection) else {
+            return false;
+        };
+        let is_news = self.entries[index].state != ConnectionState::Draining;
         self.replace(index, reason, out);
+        self.plan(now, out);
+        is_news
+    }
+
+    /// A call found the connection dead. It takes no more calls, so that the one that is sent again does not get it
+    /// again; what its end means is judged when its task reports it.
+    pub(crate) fn found_dead(&mut self, connection: ConnectionId, now: Instant, out: &mut Vec<Effect<W>>) {
+        let Some(index) = self.index_of(connection) else { return };
+        self.entries[index].dead = true;
         self.plan(now, out);
     }
 

@@ -72,6 +72,7 @@ impl<P, W> Core<P, W> {
             expires,
             resets: 0,
             surplus: false,
+            dead: false,
         });
         if let Some(oldest) = self.find(|entry| entry.state == ConnectionState::Retiring) {
             self.drain(oldest, CloseReason::Lifetime, out);
@@ -123,7 +124,7 @@ impl<P, W> Core<P, W> {
 
     /// Looks at the queue again: turns away those who wait in vain, and dials what the others need. Every input that
     /// can change that ends here.
-    pub(super) fn plan(&mut self, now: Instant, out: &mut Vec<Effect<W>>) {
+    pub(crate) fn plan(&mut self, now: Instant, out: &mut Vec<Effect<W>>) {
         if self.closed {
             return;
         }
@@ -176,7 +177,7 @@ impl<P, W> Core<P, W> {
             retiring: self
                 .entries
                 .iter()
-                .filter(|entry| entry.state == ConnectionState::Retiring)
+                .filter(|entry| entry.takes_calls() && entry.state == ConnectionState::Retiring)
                 .count(),
             dials: self.dials.len(),
             waiting: self.waiters.len(),

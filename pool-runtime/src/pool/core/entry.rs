@@ -19,10 +19,12 @@ pub(crate) struct Entry<P> {
     pub(super) expires: Option<Instant>,
     pub(super) resets: u32,
     pub(super) surplus: bool,
+    /// A call found it dead before its own task did.
+    pub(super) dead: bool,
 }
 
 impl<P> Entry<P> {
     pub(crate) fn takes_calls(&self) -> bool {
-        matches!(self.state, ConnectionState::Serving | ConnectionState::Retiring)
+        !self.dead && matches!(self.state, ConnectionState::Serving | ConnectionState::Retiring)
     }
 }

@@ -41,7 +41,8 @@ fn each_setting_that_cannot_be_used_is_named() {
     row("user_agent", |b| b.user_agent("two\nlines"));
     // Nobody speaks TLS to an http target.
     row("tls", |b| b.tls(TlsConfig::new()));
-    let durations: [(&str, fn(Builder, Duration) -> Builder); 6] = [
+    type Set = fn(Builder, Duration) -> Builder;
+    let durations: [(&str, Set); 6] = [
         ("acquire_timeout", Builder::acquire_timeout),
         ("connect_timeout", Builder::connect_timeout),
         ("idle_timeout", |b, d| b.idle_timeout(d)),
@@ -100,13 +101,11 @@ fn what_is_no_target_is_refused_without_its_credentials() {
 async fn values_at_the_edge_work() {
     let server = TestServer::start().await;
     let pool = Pool::builder(server.uri())
-        .max_connections(usize::MAX / 2)
+        .max_connections(usize::MAX)
         .max_concurrent_streams(u32::MAX)
         .max_total_uses(u64::MAX)
         .max_waiters(usize::MAX)
-        .overflow(Overflow::Loose {
-            max_extra: usize::MAX / 2,
-        })
+        .overflow(Overflow::Loose { max_extra: usize::MAX })
         .acquire_timeout(Duration::MAX)
         .connect_timeout(Duration::MAX)
         .idle_timeout(Duration::MAX)

@@ -1,7 +1,7 @@
 //! The handles of a connection.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::AcqRel, Ordering::Relaxed};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -28,8 +28,6 @@ pub(crate) struct Link {
     pub(crate) pace: Arc<Pace>,
     pub(crate) peer: Option<SocketAddr>,
     message_size: AtomicUsize,
-    /// Streams that were cut short and whose reset is still to be written.
-    cut: AtomicU32,
     ended: OnceLock<CloseReason>,
 }
 
@@ -50,18 +48,6 @@ impl Link {
     pub(crate) fn saw_data(&self, size: usize) {
         let average = self.message_size.load(Relaxed);
         self.message_size.store((average * 7 + size) / 8, Relaxed);
-    }
-
-    /// A stream was cut short; its handles are gone, and its reset is queued. h2 writes the headers of new streams
-    /// before resets that are queued, so the stream counts until the connection's task has written what there is.
-    pub(crate) fn cut_one(&self) {
-        self.cut.fetch_add(1, AcqRel);
-        self.control.wake();
-    }
-
-    /// The streams that were cut short since this was last asked.
-    pub(super) fn take_cut(&self) -> u32 {
-        self.cut.swap(0, AcqRel)
     }
 
     pub(super) fn end(&self, reason: CloseReason) {

@@ -14,13 +14,14 @@ use crate::Error;
 use crate::conn::Connection;
 use crate::error::{Kind, Phase};
 
-/// The right to have one stream in flight on a connection. Given back exactly once: when it is dropped, or where its
-/// stream was cut short, when the connection's task has written the reset. Until then the peer counts the stream.
+/// The right to have one stream in flight on a connection. Given back exactly once: when it is dropped, or, after a
+/// call that was cut short, as soon as the connection's task has then written the reset.
 #[derive(Debug)]
 pub(crate) struct Slot {
     shared: Arc<Shared>,
     connection: Arc<Connection>,
     id: ConnectionId,
+    /// The stream was cut short from this side, so the peer has yet to learn of its end.
     cut: AtomicBool,
 }
 
@@ -46,7 +47,7 @@ impl Slot {
         &self.shared
     }
 
-    /// The stream is cut short from this side: h2 will reset it once its handles are gone.
+    /// The stream is cut short from this side: the slot is free once the peer has been told.
     pub(crate) fn cut_short(&self) {
         self.cut.store(true, Relaxed);
         self.shared.stream_cut(self.id);
@@ -55,10 +56,10 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        if *self.cut.get_mut() {
-            self.connection.link.cut_one();
-        } else {
-            self.shared.give_back(self.id);
+        match *self.cut.get_mut() {
+            // Should the connection end before it gets to that, the slot is gone with it.
+            true => self.connection.link.control.stream_reset(),
+            false => self.shared.give_back(self.id),
         }
     }
 }

@@ -81,7 +81,7 @@ async fn no_call_fails_when_every_connection_ends_at_a_young_age() {
     assert!(made > 600, "{made} calls in two seconds");
     idle(&pool).await;
     let stats = server.until(|stats| stats.streams_now == 0).await;
-    assert!(stats.connections_total > 10, "{} connections", stats.connections_total);
+    assert!(stats.connections_total > 3, "{} connections", stats.connections_total);
     assert_eq!(pool.stats().failed_dials, 0);
 }
 

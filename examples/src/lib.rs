@@ -83,3 +83,8 @@ pub async fn serve(max_streams: u32) -> std::io::Result<SocketAddr> {
     );
     Ok(address)
 }
+
+/// The README's code compiles as it stands.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

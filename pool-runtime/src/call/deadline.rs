@@ -8,12 +8,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::error::{Kind, Phase};
+use crate::pool::config::LONGEST;
 
 /// The header that tells the server how long the client will wait.
 pub(crate) const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
-
-/// Longer is as good as never, and clocks can add it without overflow: about 30 years.
-const LONGEST: Duration = Duration::from_secs(1_000_000_000);
 
 /// When a call is over, and how long it was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

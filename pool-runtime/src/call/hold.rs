@@ -39,7 +39,6 @@ impl Hold {
 
     /// Tells the pool that the stream is cut short from this side.
     pub(crate) fn cut_short(&self) {
-        let slot = self.slot();
-        slot.shared().stream_cut(slot.id());
+        self.slot().cut_short();
     }
 }

@@ -1,4 +1,4 @@
-//! How a connection's owner tells the task that drives it to come to an end.
+//! What a connection's owner tells the task that drives it: to come to an end, and which streams were reset.
 
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Waker};
@@ -13,6 +13,7 @@ pub(crate) struct Control(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     drain: Option<Drain>,
+    resets: u32,
     waker: Option<Waker>,
 }
 
@@ -28,9 +29,26 @@ pub(crate) struct Drain {
 impl Control {
     /// Orders the connection to drain. A later order changes the time, and keeps the first reason.
     pub(crate) fn drain(&self, order: Drain) {
+        self.tell(|state| {
+            let reason = state.drain.map_or(order.reason, |before| before.reason);
+            state.drain = Some(Drain { reason, ..order });
+        });
+    }
+
+    /// A stream was reset from this side; its RST_STREAM is queued in h2.
+    pub(crate) fn stream_reset(&self) {
+        self.tell(|state| state.resets += 1);
+    }
+
+    /// How many streams were reset since this was last asked.
+    pub(crate) fn take_resets(&self) -> u32 {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let reason = state.drain.map_or(order.reason, |before| before.reason);
-        state.drain = Some(Drain { reason, ..order });
+        std::mem::take(&mut state.resets)
+    }
+
+    fn tell(&self, news: impl FnOnce(&mut State)) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        news(&mut state);
         let waker = state.waker.take();
         drop(state);
         if let Some(waker) = waker {

@@ -28,6 +28,8 @@ pub(crate) trait Owner: Send + Unpin + 'static {
     fn limit_changed(&self, limit: usize);
     /// The peer takes no more streams.
     fn going_away(&self, reason: CloseReason);
+    /// The resets of so many streams are written: their slots are free.
+    fn resets_written(&self, streams: u32);
     /// Time to look at the connection's age and idleness; returns when to do so again.
     fn look(&self) -> Option<Instant>;
     /// Whether calls are in flight.
@@ -130,8 +132,15 @@ where
             self.obey(order);
         }
 
+        // h2 writes the HEADERS of new streams before resets that have waited longer. A slot that was used again
+        // before its reset is written would show the peer one stream too many.
+        let resets = self.link.control.take_resets();
         self.link.pace.allow(self.budget());
-        if let Poll::Ready(result) = Pin::new(&mut self.http2).poll(cx) {
+        let http2 = Pin::new(&mut self.http2).poll(cx);
+        if resets > 0 {
+            self.owner.resets_written(resets);
+        }
+        if let Poll::Ready(result) = http2 {
             tracing::debug!(error = result.err().map(tracing::field::display), "connection ended");
             let order = self.link.control.poll(cx);
             return Poll::Ready(order.map_or(CloseReason::Lost, |order| order.reason));

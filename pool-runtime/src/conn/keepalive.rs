@@ -79,3 +79,6 @@ impl KeepAlive {
         self.timer.as_mut().reset(Instant::now() + self.config.interval);
     }
 }
+
+#[cfg(test)]
+mod tests;

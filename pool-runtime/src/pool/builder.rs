@@ -245,6 +245,7 @@ impl Builder {
             .map_err(|problem: InvalidTarget| Error::config("target", problem.to_string(), &"".into()))?;
         let endpoint: Arc<str> = target.to_string().into();
         self.config.check(&endpoint)?;
+        self.config = self.config.bounded();
         self.dial.tcp.user_timeout = self.config.keep_alive().map(|keep_alive| keep_alive.timeout);
         let dialer = Dialer::new(target, self.dial)
             .map_err(|invalid| Error::config(invalid.field, invalid.problem, &endpoint).because(invalid.source))?;

@@ -12,6 +12,9 @@ use crate::Error;
 use crate::conn::handshake::Http2Settings;
 use crate::conn::keepalive::KeepAliveConfig;
 
+/// Longer is as good as never, and clocks can add it without overflow: about 30 years.
+pub(crate) const LONGEST: Duration = Duration::from_secs(1_000_000_000);
+
 /// gRFC A8: a client that pings more often than this is a nuisance to servers and proxies.
 const MIN_KEEP_ALIVE: Duration = Duration::from_secs(10);
 
@@ -158,6 +161,28 @@ impl Config {
             ));
         }
         check_bounds(policy.min_connections, policy.max_connections, endpoint)
+    }
+
+    /// The same settings with no duration in them that overflows a clock: `Duration::MAX` is a way to say "never".
+    pub(crate) fn bounded(mut self) -> Self {
+        let policy = &mut self.policy;
+        let always = [
+            &mut self.acquire_timeout,
+            &mut self.connect_timeout,
+            &mut self.keep_alive_timeout,
+            &mut policy.drain_timeout,
+            &mut policy.backoff.base,
+            &mut policy.backoff.max,
+        ];
+        let optional = [
+            &mut self.max_lifetime,
+            &mut self.keep_alive_interval,
+            &mut policy.idle_timeout,
+        ];
+        for duration in always.into_iter().chain(optional.into_iter().flatten()) {
+            *duration = LONGEST.min(*duration);
+        }
+        self
     }
 
     /// What the `user-agent` header says; gRPC's documents ask for `grpc-language-variant/version`.

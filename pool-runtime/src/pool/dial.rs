@@ -5,6 +5,7 @@
 //! report so: waiters ask again, each on its own runtime.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -21,6 +22,7 @@ use crate::conn::{Connection, Link};
 
 /// Starts a dial; outside of a runtime, gives it up.
 pub(super) fn spawn(shared: Arc<Shared>, id: u64, at: Option<Instant>) {
+    shared.tasks.fetch_add(1, Relaxed);
     let dial = Dial {
         shared,
         id,
@@ -31,7 +33,8 @@ pub(super) fn spawn(shared: Arc<Shared>, id: u64, at: Option<Instant>) {
     }
 }
 
-/// A dial that the core counts. Dropped before it is settled, it was abandoned.
+/// A dial that the core counts. Dropped before it is settled, it was abandoned. It is the last that is dropped of its
+/// task, the socket included.
 struct Dial {
     shared: Arc<Shared>,
     id: u64,
@@ -43,6 +46,7 @@ impl Drop for Dial {
         if !self.settled {
             self.shared.dial_abandoned(self.id);
         }
+        self.shared.task_ended();
     }
 }
 
@@ -104,11 +108,14 @@ async fn open(shared: &Arc<Shared>) -> Result<(Ready<Transport>, Arc<Link>), Con
 /// Drives a connection to its end and reports that, also when the task is dropped with its runtime.
 async fn drive(member: Member, ready: Ready<Transport>, link: Arc<Link>) {
     let keepalive = member.shared.keep_alive();
+    let mut driver = Driver::new(ready, link, member.clone(), keepalive);
+    // Declared after the driver, so dropped before it: the calls that are cut are counted before h2 fails them, after
+    // which each gives its slot back.
     let mut end = End {
-        member: member.clone(),
+        member,
         reason: CloseReason::RuntimeGone,
     };
-    end.reason = Driver::new(ready, link, member, keepalive).await;
+    end.reason = (&mut driver).await;
 }
 
 /// A connection's place in its pool.
@@ -125,6 +132,12 @@ impl Owner for Member {
 
     fn going_away(&self, reason: CloseReason) {
         self.shared.going_away(self.connection, reason);
+    }
+
+    fn resets_written(&self, streams: u32) {
+        for _ in 0..streams {
+            self.shared.give_back(self.connection);
+        }
     }
 
     fn look(&self) -> Option<Instant> {

@@ -17,12 +17,13 @@ mod waiters;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
 use self::builder::Builder;
-use self::config::check_bounds;
+use self::config::{LONGEST, check_bounds};
 use self::core::Refusal;
 use self::lease::Lease;
 use self::shared::Shared;
@@ -189,10 +190,19 @@ impl Pool {
             let core = shared.core();
             (core.in_flight() as u64, core.totals().cut)
         };
+        let grace = grace.min(LONGEST);
         shared.close(grace);
-        let gone = shared.until(|core| (core.entries().is_empty() && core.dials() == 0).then_some(()));
-        // A connection whose runtime is alive but stands still cannot end; its calls count as cut.
-        let _ = timeout(grace.saturating_add(SHUTDOWN_SLACK), gone).await;
+        // A task outlives what the core knows of it by the time that it takes to close its socket.
+        let gone = shared.until(|core| {
+            let none = core.entries().is_empty() && core.dials() == 0 && shared.tasks.load(Relaxed) == 0;
+            none.then_some(())
+        });
+        match tokio::runtime::Handle::try_current() {
+            // A connection whose runtime is alive but stands still cannot end; its calls count as cut.
+            Ok(_) => drop(timeout(grace + SHUTDOWN_SLACK, gone).await),
+            // Nobody here has a timer; the connections have theirs.
+            Err(_) => gone.await,
+        }
         let core = shared.core();
         let cut = core.totals().cut - cut_before + core.in_flight() as u64;
         ShutdownReport {

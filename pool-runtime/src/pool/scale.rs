@@ -178,6 +178,16 @@ mod tests {
                 },
                 1,
             ),
+            (
+                "a floor, of connections that are to be replaced",
+                Situation {
+                    floor: 3,
+                    serving: 3,
+                    retiring: 2,
+                    ..CALM
+                },
+                2,
+            ),
             ("lost in use", Situation { lost_in_use: 1, ..CALM }, 1),
             (
                 "limit zero, none up",

@@ -3,7 +3,7 @@
 //!
 //! Nothing is awaited, dialled or called back under the lock, and no [`Slot`] is dropped under it.
 
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::config::Config;
 use super::core::{ConnectionId, Core, Effect, Entry, Refusal};
 use super::dial;
-use super::event::{CloseReason, Event, Observers};
+use super::event::{CloseReason, ConnectionState, Event, Observers};
 use super::slot::Slot;
 use crate::Error;
 use crate::conn::control::Drain;
@@ -55,6 +55,8 @@ pub(crate) struct Shared {
     observers: Observers,
     /// A connection or a dial came or went.
     changed: Notify,
+    /// Tasks that dial or drive a connection, those included that are about to end.
+    pub(crate) tasks: AtomicUsize,
     /// How often a peer complained of too many pings.
     complaints: AtomicU32,
     /// The pool is closed: dials stop.
@@ -81,6 +83,7 @@ impl Shared {
             endpoint,
             observers,
             changed: Notify::new(),
+            tasks: AtomicUsize::new(0),
             complaints: AtomicU32::new(0),
             closing: CancellationToken::new(),
         })
@@ -186,6 +189,12 @@ impl Shared {
         self.changed.notify_waiters();
     }
 
+    /// A task has let go of its connection.
+    pub(crate) fn task_ended(&self) {
+        self.tasks.fetch_sub(1, Relaxed);
+        self.changed.notify_waiters();
+    }
+
     pub(crate) fn limit_changed(self: &Arc<Self>, connection: ConnectionId, limit: usize) {
         tracing::debug!(endpoint = %self.endpoint, connection, limit, "the peer changed its stream limit");
         self.step(|core, out| core.limit_changed(connection, streams(limit), Instant::now(), out));
@@ -201,7 +210,14 @@ impl Shared {
 
     pub(crate) fn closed(self: &Arc<Self>, connection: ConnectionId, reason: CloseReason) {
         let step = |core: &mut PoolCore, out: &mut Vec<_>| {
-            let cut = core.entry_mut(connection).map_or(0, |entry| entry.in_flight);
+            let mut cut = 0;
+            if let Some(entry) = core.entry_mut(connection) {
+                cut = entry.in_flight;
+                if reason == CloseReason::RuntimeGone {
+                    // That says nothing of the endpoint, so it must not count as a failure to reach it.
+                    entry.state = ConnectionState::Draining;
+                }
+            }
             core.closed(connection, Instant::now(), fastrand::f64(), out);
             cut
         };
@@ -227,11 +243,7 @@ impl Shared {
 
     /// Checks a connection's age and the pool's needs; says when to look again.
     pub(crate) fn look_at(self: &Arc<Self>, connection: ConnectionId) -> Option<Instant> {
-        self.step(|core, out| {
-            let now = Instant::now();
-            core.plan(now, out);
-            core.look_at(connection, now, out)
-        })
+        self.step(|core, out| core.look_at(connection, Instant::now(), out))
     }
 
     // ----- the pool -----

@@ -1,6 +1,7 @@
 //! One stream slot on one connection, and how to get it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -13,17 +14,25 @@ use crate::Error;
 use crate::conn::Connection;
 use crate::error::{Kind, Phase};
 
-/// The right to have one stream in flight on a connection. Given back exactly once: when it is dropped.
+/// The right to have one stream in flight on a connection. Given back exactly once: when it is dropped, or, after a
+/// call that was cut short, as soon as the connection's task has then written the reset.
 #[derive(Debug)]
 pub(crate) struct Slot {
     shared: Arc<Shared>,
     connection: Arc<Connection>,
     id: ConnectionId,
+    /// The stream was cut short from this side, so the peer has yet to learn of its end.
+    cut: AtomicBool,
 }
 
 impl Slot {
     pub(super) fn new(shared: Arc<Shared>, id: ConnectionId, connection: Arc<Connection>) -> Self {
-        Self { shared, connection, id }
+        Self {
+            shared,
+            connection,
+            id,
+            cut: AtomicBool::new(false),
+        }
     }
 
     pub(crate) fn id(&self) -> ConnectionId {
@@ -37,11 +46,21 @@ impl Slot {
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
+
+    /// The stream is cut short from this side: the slot is free once the peer has been told.
+    pub(crate) fn cut_short(&self) {
+        self.cut.store(true, Relaxed);
+        self.shared.stream_cut(self.id);
+    }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.shared.give_back(self.id);
+        match *self.cut.get_mut() {
+            // Should the connection end before it gets to that, the slot is gone with it.
+            true => self.connection.link.control.stream_reset(),
+            false => self.shared.give_back(self.id),
+        }
     }
 }
 

@@ -119,6 +119,23 @@ async fn with_a_limit_of_one_each_call_has_its_connection_to_itself() {
     drop(calls);
 }
 
+/// h2 writes the HEADERS of a new stream before the RST_STREAM of one that was dropped earlier, so a slot that is
+/// given back by a cancelled call must not be used before its reset is on the wire.
+#[tokio::test]
+async fn a_cancelled_call_is_over_for_the_peer_before_its_slot_is_used_again() {
+    let server = TestServer::builder().tolerate_resets(1000).start().await;
+    let pool = Pool::builder(server.uri()).max_connections(1).max_concurrent_streams(2);
+    let pool = pool.build().unwrap();
+    for _ in 0..10 {
+        let running = hang(&server, &pool, 2).await;
+        drop(running);
+        for reply in burst(&pool, 2, lasting(0)).await {
+            reply.unwrap();
+        }
+    }
+    assert_eq!(server.stats().streams_peak, 2);
+}
+
 /// Opens three connections with room for four calls each. Says how many of six calls at once, and of nine one after
 /// the other, each of them gets, by the server's count, sorted.
 async fn spread(strategy: Strategy) -> ([usize; 3], [usize; 3]) {

@@ -4,8 +4,16 @@
 //! subject, it is bounded from below by what was asked for, and from above only so far that a loaded machine passes.
 
 mod bounds;
+mod config;
+mod dialing;
+mod ending;
 mod growth;
+mod lease;
 mod lifetime;
+mod mistakes;
+mod runtimes;
+mod seen;
+mod storm;
 mod waiting;
 
 use std::future::Future;
@@ -106,14 +114,26 @@ fn refusing() -> (TcpSocket, String) {
 
 /// Runs a test with the server on a runtime of its own, so that the tasks on the test's runtime are the client's.
 fn apart<T: AsyncFnOnce(&TestServer)>(server: ServerBuilder, test: T) {
+    apart_on(RuntimeBuilder::new_current_thread(), server, test);
+}
+
+/// The same with the test's own kind of runtime.
+fn apart_on<T: AsyncFnOnce(&TestServer)>(mut here: RuntimeBuilder, server: ServerBuilder, test: T) {
     let elsewhere = RuntimeBuilder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()
         .unwrap();
     let server = elsewhere.block_on(server.start());
-    let here = RuntimeBuilder::new_current_thread().enable_all().build().unwrap();
+    let here = here.enable_all().build().unwrap();
     here.block_on(test(&server));
+}
+
+/// A runtime of two threads, for what goes wrong between threads.
+fn two_threads() -> RuntimeBuilder {
+    let mut builder = RuntimeBuilder::new_multi_thread();
+    builder.worker_threads(2);
+    builder
 }
 
 /// Waits until no task is left on the current runtime.

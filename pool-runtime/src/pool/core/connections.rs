@@ -54,18 +54,25 @@ impl<P, W> Core<P, W> {
         self.plan(now, out);
     }
 
-    /// Checks a connection's age and idleness. Says when to look again.
+    /// Checks a connection's age and idleness, and the pool's needs: the connection's task has a runtime to dial on,
+    /// which whoever took it out of use may not have had. Says when to look again.
     pub(crate) fn look_at(
         &mut self,
         connection: ConnectionId,
         now: Instant,
         out: &mut Vec<Effect<W>>,
     ) -> Option<Instant> {
-        let index = self.index_of(connection)?;
+        let next = self
+            .index_of(connection)
+            .filter(|&index| self.entries[index].takes_calls())
+            .and_then(|index| self.check_age(index, now, out));
+        // After the check, so that a connection that closes now is not replaced first.
+        self.plan(now, out);
+        next
+    }
+
+    fn check_age(&mut self, index: usize, now: Instant, out: &mut Vec<Effect<W>>) -> Option<Instant> {
         let entry = &self.entries[index];
-        if !entry.takes_calls() {
-            return None;
-        }
         let is_spare = self.serving() > self.floor();
         let has_expired = entry.state == ConnectionState::Serving && entry.expires.is_some_and(|at| at <= now);
         let idle_at = self.idle_at(entry, now);
@@ -76,12 +83,10 @@ impl<P, W> Core<P, W> {
         };
         if let (Some(reason), true) = (end, is_spare) {
             self.drain(index, reason, out);
-            self.plan(now, out);
             return None;
         }
         if has_expired {
             self.entries[index].state = ConnectionState::Retiring;
-            self.plan(now, out);
         }
         self.next_look(index, idle_at, now)
     }
@@ -126,16 +131,17 @@ impl<P, W> Core<P, W> {
         });
     }
 
-    /// A connection past the maximum closes as soon as it is given back and nobody waits.
-    pub(super) fn drop_surplus(&mut self, connection: ConnectionId, out: &mut Vec<Effect<W>>) {
-        let Some(index) = self.index_of(connection) else { return };
+    /// A connection past the maximum closes as soon as it is given back and nobody waits. Tells whether it does.
+    pub(super) fn drop_surplus(&mut self, index: usize, out: &mut Vec<Effect<W>>) -> bool {
         if !self.entries[index].surplus {
-            return;
+            return false;
         }
-        if self.serving() <= self.policy.max_connections {
-            self.entries[index].surplus = false;
-        } else if self.entries[index].in_flight == 0 {
+        let is_over = self.serving() > self.policy.max_connections;
+        let closes = is_over && self.entries[index].in_flight == 0;
+        if closes {
             self.drain(index, CloseReason::Surplus, out);
         }
+        self.entries[index].surplus = is_over;
+        closes
     }
 }

@@ -91,7 +91,7 @@ impl<P, W> Core<P, W> {
         }
         self.entries[index].surplus = over > 0;
         self.serve(out);
-        self.drop_surplus(connection, out);
+        self.drop_surplus(index, out);
     }
 
     /// A dial failed.
@@ -122,8 +122,8 @@ impl<P, W> Core<P, W> {
     }
 
     /// Looks at the queue again: turns away those who wait in vain, and dials what the others need. Every input that
-    /// can change that ends here; the driver calls it where it could not dial when the need arose.
-    pub(crate) fn plan(&mut self, now: Instant, out: &mut Vec<Effect<W>>) {
+    /// can change that ends here.
+    pub(super) fn plan(&mut self, now: Instant, out: &mut Vec<Effect<W>>) {
         if self.closed {
             return;
         }
@@ -131,9 +131,11 @@ impl<P, W> Core<P, W> {
             // They learn of it at once, whether a dial failed or the last connection went while the backoff runs (R4).
             self.refuse_where(|waiter| !waiter.patient, Refusal::Unreachable, out);
         }
-        self.lost_in_use = scale::worth_replacing(self.situation());
+        let mut situation = self.situation();
+        situation.lost_in_use = scale::worth_replacing(situation);
+        self.lost_in_use = situation.lost_in_use;
         let at = self.failing.map(|failing| failing.retry_at).filter(|&at| at > now);
-        for _ in 0..scale::dials_wanted(self.situation()) {
+        for _ in 0..scale::dials_wanted(situation) {
             self.dials_made += 1;
             let id = self.dials_made;
             self.dials.push(Dial {

@@ -24,6 +24,8 @@ mod dials;
 mod effect;
 mod entry;
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod tests;
 mod view;
 
@@ -142,8 +144,7 @@ impl<P, W> Core<P, W> {
             entry.idle_since = Some(now);
         }
         let used_up = self.serve(out);
-        self.drop_surplus(connection, out);
-        if used_up {
+        if self.drop_surplus(index, out) | used_up {
             self.plan_for_waiting(now, out);
         }
     }
@@ -182,8 +183,8 @@ impl<P, W> Core<P, W> {
         Some(index)
     }
 
-    /// After its last allowed use a connection takes no more calls. Comes after the grant of that use, which still
-    /// needs the connection.
+    /// After its last allowed use a connection takes no more calls; tells whether this was it. Comes after the grant
+    /// of that use, which still needs the connection.
     fn retire_used_up(&mut self, index: usize, out: &mut Vec<Effect<W>>) -> bool {
         let most = self.policy.max_total_uses.unwrap_or(MAX_STREAMS).min(MAX_STREAMS);
         let used_up = self.entries[index].total_uses >= most;
@@ -211,7 +212,7 @@ impl<P, W> Core<P, W> {
     }
 
     /// Plans after a step of a caller's took a connection out of use, if others wait. If nobody does, its replacement
-    /// can wait for the connection's own task to look ([`Core::plan`]): it outlives the caller's runtime.
+    /// can wait until the connection's own task looks ([`Core::look_at`]), whose runtime lasts longer than the caller.
     fn plan_for_waiting(&mut self, now: Instant, out: &mut Vec<Effect<W>>) {
         if !self.waiters.is_empty() {
             self.plan(now, out);

@@ -1,0 +1,189 @@
+use std::io::IoSlice;
+use std::task::{Wake, Waker};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+use super::*;
+
+/// Counts how often a task would have been woken.
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Relaxed);
+    }
+}
+
+/// A paced transport and the other end of it.
+struct Rig {
+    pace: Arc<Pace>,
+    paced: Paced<DuplexStream>,
+    peer: DuplexStream,
+    wakes: Arc<Wakes>,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let (ours, peer) = duplex(1 << 16);
+        let pace = Arc::new(Pace::default());
+        Self {
+            paced: Paced::new(ours, pace.clone()),
+            pace,
+            peer,
+            wakes: Arc::default(),
+        }
+    }
+
+    /// One attempt to read up to `most` bytes; `None` if there is nothing to read for now.
+    fn read(&mut self, most: usize) -> Option<Vec<u8>> {
+        let waker = Waker::from(self.wakes.clone());
+        let mut cx = Context::from_waker(&waker);
+        let mut memory = vec![0; most];
+        let mut buf = ReadBuf::new(&mut memory);
+        match Pin::new(&mut self.paced).poll_read(&mut cx, &mut buf) {
+            Poll::Ready(result) => {
+                result.unwrap();
+                Some(buf.filled().to_vec())
+            }
+            Poll::Pending => None,
+        }
+    }
+
+    fn wakes(&self) -> usize {
+        self.wakes.0.swap(0, Relaxed)
+    }
+}
+
+#[tokio::test]
+async fn a_turn_reads_no_more_than_its_budget_and_the_next_goes_on_where_it_stopped() {
+    let mut rig = Rig::new();
+    let sent: Vec<u8> = (0..100).collect();
+    rig.peer.write_all(&sent).await.unwrap();
+    let mut got = Vec::new();
+    for (budget, expected) in [(30, vec![30]), (64, vec![64]), (1_000, vec![6])] {
+        rig.pace.allow(budget);
+        let parts: Vec<_> = std::iter::from_fn(|| rig.read(64)).collect();
+        assert_eq!(
+            parts.iter().map(Vec::len).collect::<Vec<_>>(),
+            expected,
+            "with {budget}"
+        );
+        got.extend(parts.concat());
+    }
+    assert_eq!(got, sent);
+    assert_eq!(rig.pace.read(), 100);
+}
+
+#[tokio::test]
+async fn a_reader_that_is_held_back_is_woken_once_and_one_that_has_read_all_is_not() {
+    let mut rig = Rig::new();
+    rig.peer.write_all(&[0; 30]).await.unwrap();
+    for turn in 1..=2 {
+        rig.pace.allow(10);
+        rig.read(64).unwrap();
+        assert_eq!(rig.wakes(), 0);
+        assert_eq!(rig.read(64), None);
+        assert_eq!(rig.read(64), None);
+        assert_eq!(rig.wakes(), 1, "in turn {turn}, for the next, once");
+    }
+
+    rig.pace.allow(100);
+    rig.read(64).unwrap();
+    assert_eq!(rig.read(64), None);
+    assert_eq!(rig.wakes(), 0, "there is nothing to read");
+    rig.peer.write_all(&[0; 1]).await.unwrap();
+    assert_eq!(rig.wakes(), 1, "there is something to read");
+}
+
+#[tokio::test]
+async fn a_read_within_the_budget_leaves_alone_what_the_buffer_holds() {
+    let mut rig = Rig::new();
+    rig.peer.write_all(b"peer").await.unwrap();
+    for budget in [2, 100] {
+        rig.pace.allow(budget);
+        let mut memory = [0; 16];
+        let mut buf = ReadBuf::new(&mut memory);
+        buf.put_slice(b"mine");
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut rig.paced).poll_read(&mut cx, &mut buf).is_ready());
+        let expected: &[u8] = if budget == 2 { b"minepe" } else { b"mineer" };
+        assert_eq!(buf.filled(), expected);
+    }
+    assert_eq!(rig.pace.read(), 4);
+}
+
+#[test]
+fn the_settings_are_found_behind_other_frames_however_the_bytes_are_cut() {
+    let acknowledgement = [0, 0, 0, SETTINGS, ACK, 0, 0, 0, 0];
+    let ping = [&[0, 0, 8, 6, 0, 0, 0, 0, 0][..], &[4; 8]].concat();
+    let empty = vec![0, 0, 0, SETTINGS, 0, 0, 0, 0, 0];
+    let one = [&[0, 0, 6, SETTINGS, 0, 0, 0, 0, 0][..], &[0, 3, 0, 0, 0, 1]].concat();
+    for settings in [empty, one] {
+        let before = [&acknowledgement[..], &ping].concat();
+        let all = [&before[..], &settings].concat();
+        for size in [1, 2, 8, 9, 10, all.len()] {
+            let mut scan = Scan::new();
+            let mut read = 0;
+            let found = all.chunks(size).any(|piece| {
+                read += piece.len();
+                scan.sees(piece)
+            });
+            assert!(found && read == all.len(), "in pieces of {size}: after {read} bytes");
+        }
+        assert!(!Scan::new().sees(&before));
+    }
+}
+
+#[tokio::test]
+async fn the_settings_count_as_read_with_their_last_byte() {
+    // One entry, none, and a length that needs all three of its bytes.
+    let frames = [(6, 15), (0, 9), (0x01_02_03, 9 + 0x01_02_03)];
+    for (length, end) in frames {
+        for cut in [1, 2, 3, 8, 9, 10, 14] {
+            let cut = cut.min(end - 1);
+            let mut rig = Rig::new();
+            let head = u32::to_be_bytes(length);
+            let mut bytes = [&head[1..], &[4, 0, 0, 0, 0, 0]].concat();
+            bytes.resize(end + 5, 0xff);
+            let mut read = 0;
+            for part in [&bytes[..cut], &bytes[cut..end - 1], &bytes[end - 1..]].map(<[u8]>::to_vec) {
+                for part in part.chunks(1 << 15) {
+                    rig.peer.write_all(part).await.unwrap();
+                    rig.pace.allow(usize::MAX);
+                    read += rig.read(1 << 16).unwrap().len();
+                    assert_eq!(
+                        rig.pace.has_settings(),
+                        read >= end,
+                        "{length} bytes, cut at {cut}: {read} read"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_written_is_counted_in_whatever_way_it_is_written() {
+    let mut rig = Rig::new();
+    rig.paced.write_all(&[0; 10]).await.unwrap();
+    let slices = [IoSlice::new(&[0; 3]), IoSlice::new(&[0; 4])];
+    assert_eq!(rig.paced.write_vectored(&slices).await.unwrap(), 7);
+    rig.paced.flush().await.unwrap();
+    assert_eq!((rig.pace.written(), rig.pace.read()), (17, 0));
+
+    drop(rig.peer);
+    rig.paced.write_all(&[0; 10]).await.unwrap_err();
+    assert_eq!(rig.pace.written(), 17, "what failed was not written");
+}
+
+#[tokio::test]
+async fn the_end_of_the_transport_is_passed_on() {
+    let mut rig = Rig::new();
+    rig.pace.allow(100);
+    rig.paced.shutdown().await.unwrap();
+    assert_eq!(rig.peer.read(&mut [0; 8]).await.unwrap(), 0);
+    drop(rig.peer.shutdown().await);
+    assert_eq!(rig.paced.read(&mut [0; 8]).await.unwrap(), 0);
+    assert!(!rig.pace.has_settings());
+}

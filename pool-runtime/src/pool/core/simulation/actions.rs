@@ -1,0 +1,367 @@
+//! What can happen.
+
+use std::time::Duration;
+
+use super::world::{Peer, Stage, World};
+use crate::pool::core::{ConnectionId, DialId};
+use crate::pool::event::CloseReason;
+
+/// One thing that happens, chosen at random among those that can happen now.
+pub(super) type Action = fn(&mut World);
+
+/// What happens, and how often as compared to the others.
+pub(super) const ACTIONS: [(u32, Action); 23] = [
+    (30, World::call),
+    (25, World::give_some_back),
+    (5, World::cut_a_call),
+    (1, World::cut_many_calls),
+    (6, World::give_up),
+    (15, World::start_a_dial),
+    (15, World::bring_a_dial_up),
+    (5, World::fail_a_dial),
+    (1, World::abandon_a_dial),
+    (4, World::change_a_limit),
+    (2, World::go_away),
+    (2, World::lose_a_connection),
+    (6, World::end_a_drained_connection),
+    (4, World::hear_late_news),
+    (15, World::look_where_due),
+    (10, World::let_time_pass),
+    (2, World::let_much_time_pass),
+    (1, World::resize),
+    (1, World::warm),
+    (2, World::unwarm),
+    (2, World::prod),
+    (2, World::plan),
+    (1, World::close_perhaps),
+];
+
+impl World {
+    fn call(&mut self) {
+        self.show("call", self.callers);
+        let nobody_waits = self.queue.is_empty();
+        let is_free = self.is_slot_free();
+        let took = self.input_booked(
+            |core, out| core.try_take(out).map(|entry| entry.id),
+            |world, took| {
+                if let Some(connection) = *took {
+                    world.took(connection);
+                }
+            },
+        );
+        assert!(
+            took.is_none() || nobody_waits,
+            "a new caller does not overtake those who wait"
+        );
+        assert_eq!(
+            took.is_some(),
+            is_free && nobody_waits && !self.closed,
+            "a free slot is taken"
+        );
+        if took.is_none() {
+            let patient = self.rng.bool();
+            self.enqueue(patient);
+        }
+    }
+
+    fn give_some_back(&mut self) {
+        if let Some(connection) = self.some_slot() {
+            self.show("give back", connection);
+            self.give_back(connection);
+        }
+    }
+
+    fn cut_a_call(&mut self) {
+        if let Some(connection) = self.some_slot() {
+            self.show("cut", connection);
+            let now = self.now;
+            self.input(|core, out| core.stream_cut(connection, now, out));
+            self.give_back(connection);
+        }
+    }
+
+    fn cut_many_calls(&mut self) {
+        if let Some(connection) = self.some_peer(|_| true) {
+            self.show("cut many", connection);
+            let now = self.now;
+            for _ in 0..self.rng.u32(..300) {
+                self.input(|core, out| core.stream_cut(connection, now, out));
+            }
+        }
+    }
+
+    fn give_up(&mut self) {
+        if !self.queue.is_empty() {
+            let index = self.rng.usize(..self.queue.len());
+            let caller = self.queue.remove(index).expect("in the queue");
+            self.show("give up", caller.number);
+            self.core.give_up(caller.place);
+            // By then it may have been answered: again is the same.
+            self.core.give_up(caller.place);
+        }
+    }
+
+    fn start_a_dial(&mut self) {
+        let now = self.now;
+        let is_due = |stage| matches!(stage, Stage::Ordered(at) if at.is_none_or(|at| at <= now));
+        if let Some(id) = self.some_dial(is_due) {
+            self.start(id);
+        }
+    }
+
+    pub(super) fn start(&mut self, id: DialId) {
+        self.show("dial starts", id);
+        let at_once = self.dials[&id] == Stage::Ordered(None);
+        let needed = self.wanted_for_callers() > 0;
+        if self.core.dial_starts(id) {
+            assert!(!self.closed, "a closed pool dials no more");
+            self.dials.insert(id, Stage::Running);
+        } else {
+            assert!(
+                self.closed || !(at_once || needed),
+                "a dial that callers need is not called off"
+            );
+            self.dials.remove(&id);
+        }
+    }
+
+    fn bring_a_dial_up(&mut self) {
+        if let Some(id) = self.some_dial(|stage| stage == Stage::Running) {
+            let limits = [0, 1, 2, 3, 10, u32::MAX];
+            let limit = limits[self.rng.usize(..limits.len())];
+            self.bring_up(id, limit);
+        }
+    }
+
+    pub(super) fn bring_up(&mut self, id: DialId, limit: u32) {
+        self.show("dial comes up", id);
+        let now = self.now;
+        let expires = (self.rng.u8(..4) > 0).then(|| now + Duration::from_secs(self.rng.u64(1..900)));
+        self.dials.remove(&id);
+        let retiring = self.retiring();
+        let connection = self.input_booked(
+            |core, out| core.dialed(id, (), limit, expires, now, out),
+            |world, connection| {
+                if let Some(connection) = *connection {
+                    world.peers.insert(connection, Peer::new(limit, now));
+                    let surplus = world.core.serving() > world.core.policy().max_connections;
+                    world.peers.entry(connection).and_modify(|peer| peer.surplus = surplus);
+                    world.failures = 0;
+                    world.backoff_until = None;
+                    world.losses = world.losses.saturating_sub(1);
+                    world.last_limit = Some(limit);
+                }
+            },
+        );
+        assert_eq!(
+            connection.is_none(),
+            self.closed,
+            "a closed pool keeps no connection that comes up"
+        );
+        if let Some(connection) = connection {
+            self.check_surplus(connection);
+            assert!(
+                retiring == 0 || self.retiring() < retiring,
+                "a connection past its lifetime goes when another comes up"
+            );
+        }
+    }
+
+    fn fail_a_dial(&mut self) {
+        if let Some(id) = self.some_dial(|stage| stage == Stage::Running) {
+            self.fail(id);
+        }
+    }
+
+    pub(super) fn fail(&mut self, id: DialId) {
+        self.show("dial fails", id);
+        let (now, random) = (self.now, self.rng.f64());
+        self.dials.remove(&id);
+        self.losses = 0;
+        self.fails(random);
+        self.input(|core, out| core.dial_failed(id, now, random, out));
+    }
+
+    fn abandon_a_dial(&mut self) {
+        if let Some(id) = self.some_dial(|_| true) {
+            self.show("dial is abandoned", id);
+            self.dials.remove(&id);
+            self.abandoning = true;
+            self.input(|core, out| core.dial_abandoned(id, out));
+            self.abandoning = false;
+        }
+    }
+
+    fn change_a_limit(&mut self) {
+        let limits = [0, 1, 2, 5, u32::MAX];
+        let limit = limits[self.rng.usize(..limits.len())];
+        if let Some(connection) = self.some_peer(|_| true) {
+            self.limit(connection, limit);
+        }
+    }
+
+    pub(super) fn limit(&mut self, connection: ConnectionId, limit: u32) {
+        self.show("limit changes", connection);
+        let now = self.now;
+        let peer = self.peers.get_mut(&connection).expect("a connection");
+        peer.limit = limit;
+        peer.ceiling = limit.max(peer.held);
+        self.last_limit = Some(limit);
+        self.input(|core, out| core.limit_changed(connection, limit, now, out));
+    }
+
+    fn go_away(&mut self) {
+        if let Some(connection) = self.some_peer(|_| true) {
+            self.show("goes away", connection);
+            let now = self.now;
+            let reasons = [CloseReason::GoAway, CloseReason::Broken];
+            let reason = reasons[self.rng.usize(..reasons.len())];
+            let others = self.serving_without(connection);
+            self.input(|core, out| core.going_away(connection, reason, now, out));
+            assert_eq!(others, self.serving_without(connection), "a GOAWAY evicts nobody else");
+        }
+    }
+
+    fn lose_a_connection(&mut self) {
+        if let Some(connection) = self.some_peer(|_| true) {
+            self.lose(connection);
+        }
+    }
+
+    pub(super) fn lose(&mut self, connection: ConnectionId) {
+        self.show("is lost", connection);
+        let (now, random) = (self.now, self.rng.f64());
+        let peer = self.peers.remove(&connection).expect("a connection");
+        if !peer.draining {
+            self.losses += usize::from(peer.held > 0);
+            let is_young = now.duration_since(peer.opened) < self.core.policy().backoff.base;
+            if is_young && peer.uses <= u64::from(peer.held) {
+                self.fails(random);
+            }
+        }
+        self.gone.push(connection);
+        let others = self.serving_without(connection);
+        self.input(|core, out| core.closed(connection, now, random, out));
+        assert_eq!(others, self.serving_without(connection), "a loss evicts nobody else");
+    }
+
+    fn end_a_drained_connection(&mut self) {
+        if let Some(connection) = self.some_peer(|peer| peer.draining && peer.held == 0) {
+            self.lose(connection);
+        }
+    }
+
+    /// Something that is over for the pool is heard of again.
+    fn hear_late_news(&mut self) {
+        if self.gone.is_empty() {
+            return;
+        }
+        let connection = self.gone[self.rng.usize(..self.gone.len())];
+        self.show("late news", connection);
+        let (now, random) = (self.now, self.rng.f64());
+        let before = self.picture();
+        self.input(|core, out| {
+            core.closed(connection, now, random, out);
+            core.going_away(connection, CloseReason::GoAway, now, out);
+            core.limit_changed(connection, 0, now, out);
+            core.stream_cut(connection, now, out);
+        });
+        assert_eq!(before, self.picture(), "what is over changes nothing");
+    }
+
+    fn look_where_due(&mut self) {
+        let now = self.now;
+        if let Some(connection) = self.some_peer(|peer| peer.look.is_some_and(|at| at <= now)) {
+            self.look(connection);
+        }
+    }
+
+    pub(super) fn look(&mut self, connection: ConnectionId) {
+        self.show("look", connection);
+        let now = self.now;
+        let next = self.input(|core, out| core.look_at(connection, now, out));
+        self.check_look(connection, next);
+        self.peers.get_mut(&connection).expect("a connection").look = next;
+    }
+
+    fn let_time_pass(&mut self) {
+        let time = Duration::from_millis(self.rng.u64(..2_000));
+        self.show("milliseconds pass", time.as_millis() as u64);
+        self.now += time;
+    }
+
+    fn let_much_time_pass(&mut self) {
+        let time = Duration::from_secs(self.rng.u64(..600));
+        self.show("seconds pass", time.as_secs());
+        self.now += time;
+    }
+
+    fn resize(&mut self) {
+        let max = self.rng.usize(1..=5);
+        let min = self.rng.usize(0..=2).min(max);
+        self.show("resize to", max as u64);
+        let now = self.now;
+        self.input(|core, out| core.resize(min, max, now, out));
+    }
+
+    fn warm(&mut self) {
+        let n = self.rng.usize(1..=3).min(self.core.policy().max_connections);
+        self.show("warm", n as u64);
+        let now = self.now;
+        self.floors.push(n);
+        self.input(|core, out| core.warm(n, now, out));
+    }
+
+    fn unwarm(&mut self) {
+        if let Some(n) = self.floors.pop() {
+            self.show("unwarm", n as u64);
+            self.core.unwarm(n);
+        }
+    }
+
+    fn prod(&mut self) {
+        self.show("prod", 0);
+        let now = self.now;
+        if self.serving() == 0 {
+            self.losses = self.losses.max(1);
+        }
+        self.input(|core, out| core.prod(now, out));
+    }
+
+    fn plan(&mut self) {
+        self.show("plan", 0);
+        let now = self.now;
+        self.input(|core, out| core.plan(now, out));
+    }
+
+    fn close_perhaps(&mut self) {
+        if self.rng.u8(..8) == 0 {
+            self.close();
+        }
+    }
+
+    pub(super) fn close(&mut self) {
+        self.show("close", 0);
+        self.closed = true;
+        self.input(|core, out| core.close(Duration::from_secs(30), out));
+    }
+
+    fn some_slot(&mut self) -> Option<ConnectionId> {
+        let slots = self.slots.len();
+        (slots > 0).then(|| self.slots[self.rng.usize(..slots)])
+    }
+
+    fn some_peer(&mut self, wanted: impl Fn(&Peer) -> bool) -> Option<ConnectionId> {
+        let peers = self.peers.iter().filter(|(_, peer)| wanted(peer)).map(|(&id, _)| id);
+        self.rng.choice(peers.collect::<Vec<_>>())
+    }
+
+    fn some_dial(&mut self, wanted: impl Fn(Stage) -> bool) -> Option<DialId> {
+        let dials = self
+            .dials
+            .iter()
+            .filter(|(_, stage)| wanted(**stage))
+            .map(|(&id, _)| id);
+        self.rng.choice(dials.collect::<Vec<_>>())
+    }
+}

@@ -1,0 +1,234 @@
+//! What must be true.
+
+use tokio::time::Instant;
+
+use super::world::{Caller, World};
+use crate::pool::core::{ConnectionId, Refusal};
+use crate::pool::event::ConnectionState;
+
+/// Each connection's number, state, slots and limit; callers that wait; dials.
+pub(super) type Picture = (Vec<(ConnectionId, ConnectionState, u32, u32)>, usize, usize);
+
+impl World {
+    /// After every step.
+    pub(super) fn check(&self) {
+        self.check_books();
+        self.check_limits();
+        self.check_bounds();
+        if self.closed {
+            assert!(self.queue.is_empty(), "after close nobody waits");
+            assert_eq!(self.serving(), 0, "after close no connection takes calls");
+        } else {
+            self.check_queue();
+        }
+    }
+
+    /// The core counts what there is: slots come back exactly once, and nothing is counted twice or forgotten.
+    fn check_books(&self) {
+        for entry in self.core.entries() {
+            let peer = self.peers.get(&entry.id).expect("no connection is kept that is gone");
+            assert_eq!(entry.in_flight, peer.held, "a slot is given back exactly once");
+            assert_eq!(
+                entry.takes_calls(),
+                !peer.draining,
+                "a connection that drains takes no calls"
+            );
+            assert_eq!(entry.total_uses, peer.uses, "every use counts once");
+        }
+        let entries = self.core.entries().len();
+        assert_eq!(entries, self.peers.len(), "no connection is forgotten");
+        assert_eq!(self.core.waiting(), self.queue.len(), "the queue holds who waits");
+        assert_eq!(self.core.dials(), self.dials.len(), "a dial counts until it ends");
+        let totals = self.core.totals();
+        assert_eq!(totals.opened - totals.closed, entries as u64, "the sums add up");
+    }
+
+    fn check_limits(&self) {
+        let most = self.core.policy().max_total_uses.unwrap_or(u64::MAX);
+        for peer in self.peers.values() {
+            assert!(
+                peer.held <= peer.ceiling,
+                "the peer never sees more streams than it allowed"
+            );
+            assert!(peer.uses <= most, "no connection is used more often than it may be");
+        }
+    }
+
+    fn check_bounds(&self) {
+        let policy = self.core.policy();
+        let most = policy.max_connections.saturating_add(policy.max_extra());
+        assert!(self.serving() <= most, "no more connections serve than may");
+    }
+
+    /// A connection came up or was given back.
+    pub(super) fn check_surplus(&mut self, connection: ConnectionId) {
+        let is_over = self.serving() > self.core.policy().max_connections;
+        let Some(peer) = self.peers.get_mut(&connection) else {
+            return;
+        };
+        peer.surplus &= is_over;
+        assert!(
+            !peer.surplus || peer.draining || peer.held > 0,
+            "past the maximum a connection closes when it is given back"
+        );
+    }
+
+    /// Whoever waits, waits for something.
+    fn check_queue(&self) {
+        if self.queue.is_empty() {
+            return;
+        }
+        assert!(!self.is_slot_free(), "nobody waits while a slot is free");
+        assert!(
+            self.serving() > 0 || !self.dials.is_empty(),
+            "nobody waits with neither a connection nor a dial"
+        );
+        assert!(
+            !self.is_unreachable() || self.queue.iter().all(|caller| caller.patient),
+            "who does not wait for ready is told when nothing can be reached"
+        );
+        assert!(
+            self.dials.len() >= self.wanted_for_callers(),
+            "what callers need is being dialled"
+        );
+    }
+
+    /// A slot is about to be booked.
+    pub(super) fn check_take(&self, connection: ConnectionId) {
+        let peer = self
+            .peers
+            .get(&connection)
+            .expect("only a connection that is there has slots");
+        let limit = peer.limit.min(self.core.policy().max_concurrent_streams);
+        assert!(!peer.draining, "a connection that drains is not handed out");
+        assert!(peer.held < limit, "no slot is handed out past the limit");
+    }
+
+    /// A dial was ordered.
+    pub(super) fn check_order(&self, at: Option<Instant>) {
+        assert!(!self.closed, "a closed pool dials no more");
+        let backoff = self.backoff_until.filter(|&until| until > self.now);
+        assert_eq!(
+            at, backoff,
+            "a dial waits for the end of the backoff, and for nothing else"
+        );
+    }
+
+    /// Dials were ordered, and the step is over.
+    pub(super) fn check_dials(&self) {
+        let dials = self.dials.len();
+        let retiring = self.retiring();
+        let kept = self.floor().saturating_sub(self.serving() - retiring);
+        let others = kept.max(self.losses).max(retiring.min(1));
+        assert!(
+            dials <= self.needed_for_callers().max(others),
+            "no more is dialled than is needed"
+        );
+        assert!(
+            self.failures == 0 || dials == 1,
+            "a failing endpoint is dialled by one alone"
+        );
+        assert!(dials <= self.room(), "no more is dialled than may serve");
+    }
+
+    pub(super) fn check_refusal(&self, caller: &Caller, why: Refusal) {
+        match why {
+            Refusal::Closed => assert!(self.closed, "only a closed pool says so"),
+            Refusal::AskAgain => assert!(self.abandoning, "only a dial that is abandoned makes callers ask again"),
+            Refusal::Unreachable => {
+                assert!(!caller.patient, "who waits for ready is not turned away");
+                assert!(
+                    self.is_unreachable(),
+                    "nobody is turned away who has something to wait for"
+                );
+            }
+            Refusal::QueueFull => unreachable!("who is in the queue has a place"),
+        }
+    }
+
+    pub(super) fn check_look(&self, connection: ConnectionId, next: Option<Instant>) {
+        let peer = &self.peers[&connection];
+        assert!(next.is_none_or(|at| at > self.now), "the next look lies ahead");
+        if peer.draining {
+            return;
+        }
+        let timeout = self.core.policy().idle_timeout;
+        assert!(
+            next.is_some() || timeout.is_none(),
+            "a connection that can fall idle is looked at again"
+        );
+        if let (Some(timeout), Some(since)) = (timeout, peer.idle_since) {
+            assert!(
+                since + timeout > self.now || self.serving() <= self.floor(),
+                "a connection that has fallen idle is kept only as part of the minimum"
+            );
+        }
+    }
+
+    fn floor(&self) -> usize {
+        let asked = self.floors.iter().copied().max().unwrap_or(0);
+        asked.max(self.core.policy().min_connections)
+    }
+
+    pub(super) fn serving(&self) -> usize {
+        self.peers.values().filter(|peer| !peer.draining).count()
+    }
+
+    pub(super) fn retiring(&self) -> usize {
+        let retiring = |state| state == ConnectionState::Retiring;
+        self.core.entries().iter().filter(|entry| retiring(entry.state)).count()
+    }
+
+    pub(super) fn serving_without(&self, connection: ConnectionId) -> Vec<ConnectionId> {
+        let serving = self.core.entries().iter().filter(|entry| entry.takes_calls());
+        serving.map(|entry| entry.id).filter(|&id| id != connection).collect()
+    }
+
+    /// All that late news could change.
+    pub(super) fn picture(&self) -> Picture {
+        let entries = self.core.entries().iter();
+        let entries = entries.map(|entry| (entry.id, entry.state, entry.in_flight, entry.peer_limit));
+        (entries.collect(), self.core.waiting(), self.core.dials())
+    }
+
+    pub(super) fn is_slot_free(&self) -> bool {
+        let mine = self.core.policy().max_concurrent_streams;
+        let mut peers = self.peers.values();
+        peers.any(|peer| !peer.draining && peer.held < peer.limit.min(mine))
+    }
+
+    fn room(&self) -> usize {
+        let policy = self.core.policy();
+        let most = policy.max_connections.saturating_add(policy.max_extra());
+        most.saturating_add(self.retiring().min(1))
+            .saturating_sub(self.serving())
+    }
+
+    /// Connections that it takes to serve all who wait at once.
+    fn needed_for_callers(&self) -> usize {
+        let policy = self.core.policy();
+        let uses = policy
+            .max_total_uses
+            .map_or(u32::MAX, |uses| u32::try_from(uses).unwrap_or(u32::MAX));
+        let newest = || {
+            self.peers
+                .values()
+                .rev()
+                .find(|peer| !peer.draining)
+                .map(|peer| peer.limit)
+        };
+        let peer = match self.last_limit {
+            Some(0) => newest(),
+            limit => limit,
+        };
+        match peer.unwrap_or(u32::MAX).min(uses).min(policy.max_concurrent_streams) {
+            0 => usize::from(!self.queue.is_empty() && self.serving() == 0),
+            each => self.queue.len().div_ceil(each as usize),
+        }
+    }
+
+    pub(super) fn wanted_for_callers(&self) -> usize {
+        let wanted = self.needed_for_callers().min(self.room());
+        if self.failures > 0 { wanted.min(1) } else { wanted }
+    }
+}

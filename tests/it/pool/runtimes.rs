@@ -1,0 +1,170 @@
+//! Pools and the runtimes they are used on: none, one, one after the other, several at once.
+
+use std::pin::pin;
+use std::sync::LazyLock;
+use std::task::Poll;
+use std::time::Duration;
+
+use pool_runtime::Pool;
+use tests::pb::test_service_client::TestServiceClient;
+use tests::server::TestServer;
+use tests::within;
+use tokio::runtime::{Builder, Runtime};
+use tonic::Code;
+
+use super::{Client, lasting, poll_once};
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// A runtime that works by itself.
+fn working() -> Runtime {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(1).enable_all().build().unwrap()
+}
+
+/// A server on a runtime of its own.
+fn server() -> (Runtime, TestServer) {
+    let runtime = working();
+    let server = runtime.block_on(TestServer::start());
+    (runtime, server)
+}
+
+static SERVER: LazyLock<(Runtime, TestServer)> = LazyLock::new(server);
+static POOL: LazyLock<Pool> = LazyLock::new(|| Pool::connect_lazy(SERVER.1.uri()).unwrap());
+
+#[test]
+fn a_pool_in_a_static_serves_one_runtime_after_the_other() {
+    LazyLock::force(&SERVER);
+    for _ in 0..3 {
+        runtime().block_on(async {
+            let reply = Client::new(POOL.clone()).unary(lasting(0)).await;
+            assert_eq!(reply.unwrap().into_inner().payload, b"payload");
+        });
+    }
+    assert_eq!(SERVER.1.stats().streams_total, 3);
+}
+
+#[test]
+fn a_runtime_that_ends_takes_its_connections_along_and_not_the_pool() {
+    let (_elsewhere, server) = server();
+    let pool = Pool::builder(server.uri()).min_connections(2).build().unwrap();
+    let first = runtime();
+    first.block_on(pool.ready(2)).unwrap();
+    drop(first);
+    assert_eq!(pool.stats().connections.len(), 0, "{}", pool.stats());
+
+    runtime().block_on(async {
+        within("a call", Client::new(pool.clone()).unary(lasting(0)))
+            .await
+            .unwrap();
+        server.until(|stats| stats.connections_total >= 3).await;
+    });
+}
+
+#[test]
+fn a_call_whose_connection_goes_with_another_runtime_is_told() {
+    let (_elsewhere, server) = server();
+    let pool = Pool::connect_lazy(server.uri()).unwrap();
+    let first = runtime();
+    first.block_on(pool.ready(1)).unwrap();
+    let second = runtime();
+    let client = Client::new(pool.clone());
+    let call = second.spawn(async move { client.unary(super::hanging()).await });
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            let status = second
+                .block_on(within("the end of its connection", call))
+                .unwrap()
+                .unwrap_err();
+            assert_eq!(status.code(), Code::Unavailable, "{status}");
+        });
+        first.block_on(server.until(|stats| stats.streams_now == 1));
+        drop(first);
+    });
+}
+
+#[test]
+fn two_runtimes_share_a_pool_at_once() {
+    let (_elsewhere, server) = server();
+    let pool = Pool::builder(server.uri())
+        .max_concurrent_streams(2)
+        .max_connections(3)
+        .build()
+        .unwrap();
+    // Each drives its connections for as long as it is there, whoever calls.
+    let runtimes = [working(), working()];
+    std::thread::scope(|threads| {
+        for runtime in &runtimes {
+            threads.spawn(|| {
+                for _ in 0..5 {
+                    for reply in runtime.block_on(super::burst(&pool, 20, lasting(1))) {
+                        reply.unwrap();
+                    }
+                }
+            });
+        }
+    });
+    let stats = server.stats();
+    assert_eq!(stats.streams_total, 200);
+    assert!(stats.streams_peak_per_connection() <= 2 && stats.connections_peak <= 3);
+}
+
+#[test]
+fn outside_of_a_runtime_there_is_an_error_and_no_panic() {
+    let (_elsewhere, server) = server();
+    let pool = Pool::connect_lazy(server.uri()).unwrap();
+    let mut acquire = pin!(pool.acquire());
+    let Poll::Ready(Err(error)) = poll_once(acquire.as_mut()) else {
+        panic!("there is nobody to wait for");
+    };
+    assert!(error.to_string().contains("outside of a Tokio runtime"), "{error}");
+    let Poll::Ready(Err(error)) = poll_once(pin!(pool.ready(1))) else {
+        panic!("there is nobody to wait for");
+    };
+    assert!(error.to_string().contains("outside of a Tokio runtime"), "{error}");
+    let Poll::Ready(Err(error)) = poll_once(pin!(Pool::connect(server.uri()))) else {
+        panic!("there is nobody to wait for");
+    };
+    assert!(error.to_string().contains("outside of a Tokio runtime"), "{error}");
+
+    assert!(pool.try_acquire().unwrap_err().is_exhausted());
+    pool.resize(1, 2).unwrap();
+    let _ = pool.stats().to_string();
+
+    let client = Client::new(pool.clone());
+    let Poll::Ready(Err(status)) = poll_once(pin!(client.unary(lasting(0)))) else {
+        panic!("there is nobody to wait for");
+    };
+    assert_eq!(status.code(), Code::Internal);
+    let mut plain = TestServiceClient::new(pool.clone());
+    let Poll::Ready(Err(status)) = poll_once(pin!(plain.unary(lasting(0)))) else {
+        panic!("there is nobody to wait for");
+    };
+    assert!(status.message().contains("outside of a Tokio runtime"), "{status}");
+}
+
+#[test]
+fn leases_and_pools_may_be_dropped_outside_of_a_runtime() {
+    let (_elsewhere, server) = server();
+    let pool = Pool::builder(server.uri()).max_total_uses(1).build().unwrap();
+    let runtime = runtime();
+    let lease = runtime.block_on(pool.acquire()).unwrap();
+    lease.mark_broken();
+    drop(lease);
+    pool.close();
+    drop(pool);
+    runtime.block_on(server.until(|stats| stats.connections_now == 0));
+}
+
+#[test]
+fn a_shutdown_outside_of_a_runtime_does_not_panic() {
+    let (_elsewhere, server) = server();
+    let pool = Pool::connect_lazy(server.uri()).unwrap();
+    let Poll::Ready(report) = poll_once(pin!(pool.shutdown(Duration::from_secs(1)))) else {
+        panic!("there is nothing to wait for");
+    };
+    assert_eq!((report.finished, report.cut), (0, 0));
+    assert!(pool.is_closed());
+}

@@ -3,7 +3,7 @@
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     #[cfg(feature = "peers")]
     pool_build::configure()
-        .tonic(|tonic| tonic.build_transport(false))
+        .build_transport(false)
         .compile_protos(&["../../proto/helloworld.proto"], &["../../proto"])?;
     Ok(())
 }

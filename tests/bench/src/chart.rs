@@ -5,6 +5,7 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::client::Variant;
 use crate::compare::{Cell, Row};
 use crate::stats::Spread;
 
@@ -19,10 +20,11 @@ const WIDTH: f64 = NAMES + 3.0 * (PANEL + GAP) + 10.0;
 
 const STYLE: &str = "\
 text{font:13px system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif;fill:#1f2328}\
-.title{font-size:16px;font-weight:600}.panel{font-weight:600}.quiet{fill:#656d76}.value{font-size:12px}\
+.title{font-size:16px;font-weight:600}.panel{font-weight:600}.quiet{fill:#656d76}.value{font-size:12px;paint-order:stroke;stroke:#fff;\
+stroke-width:4px}\
 .ours{font-weight:600}.bar{fill:#b6bec9}.base{fill:#8a939f}.us{fill:#1a7f5a}.line{stroke:#656d76;stroke-width:1;\
 stroke-dasharray:3 3}.whisker{stroke:#1f2328;stroke-width:1.25;opacity:.55}.page{fill:#fff}\
-@media(prefers-color-scheme:dark){text{fill:#e6edf3}.quiet{fill:#8d96a0}.bar{fill:#4a525c}.base{fill:#717a85}\
+@media(prefers-color-scheme:dark){text{fill:#e6edf3}.value{stroke:#0d1117}.quiet{fill:#8d96a0}.bar{fill:#4a525c}.base{fill:#717a85}\
 .us{fill:#3fb98a}.line{stroke:#8d96a0}.whisker{stroke:#e6edf3}.page{fill:#0d1117}}";
 
 /// One of the three panels.
@@ -101,6 +103,13 @@ fn draw(f: &mut fmt::Formatter<'_>, left: f64, top: f64, panel: &Panel, rows: &[
     let scale = PANEL / axis_end(rows.iter().map(|row| (panel.ratio)(row)));
     // What would not fit is cut off at the panel's end; its number says what it is.
     let place = |ratio: f64| (ratio * scale).clamp(0.0, PANEL);
+    // Below the bars and their numbers, so that it crosses out neither.
+    let (x, from) = (left + place(1.0), top + HEAD - 7.0);
+    let to = top + HEAD + PITCH * rows.len() as f64;
+    writeln!(
+        f,
+        r#"<line class="line" x1="{x:.1}" x2="{x:.1}" y1="{from:.1}" y2="{to:.1}"/>"#
+    )?;
     for (index, row) in rows.iter().enumerate() {
         let ratio = (panel.ratio)(row);
         let y = top + HEAD + PITCH * index as f64;
@@ -120,12 +129,7 @@ fn draw(f: &mut fmt::Formatter<'_>, left: f64, top: f64, panel: &Panel, rows: &[
         let weight = if row.variant.is_ours() { "value ours" } else { "value" };
         text(f, weight, "start", high.max(left + width) + 6.0, y + BAR - 2.5, &label)?;
     }
-    let (x, from) = (left + place(1.0), top + HEAD - 7.0);
-    let to = top + HEAD + PITCH * rows.len() as f64;
-    writeln!(
-        f,
-        r#"<line class="line" x1="{x:.1}" x2="{x:.1}" y1="{from:.1}" y2="{to:.1}"/>"#
-    )
+    Ok(())
 }
 
 /// As far as the median of the largest goes, but never more than four times the Channel: the differences that matter
@@ -141,7 +145,7 @@ fn axis_end(ratios: impl Iterator<Item = Spread>) -> f64 {
 fn bar_class(row: &Row) -> &'static str {
     match row.variant {
         variant if variant.is_ours() => "us",
-        crate::client::Variant::Channel => "base",
+        Variant::Channel => "base",
         _ => "bar",
     }
 }

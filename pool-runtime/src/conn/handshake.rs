@@ -9,6 +9,7 @@ use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::error::BoxError;
 use super::pace::{Pace, Paced};
 
 /// The h2 connection over a paced transport.
@@ -54,11 +55,7 @@ pub(crate) struct Ready<T> {
 
 /// Sends the preface and waits for the peer's SETTINGS: until then nothing is known of its stream limit, and requests
 /// sent into the dark are what a cold burst loses (R6). Not bounded in time; the caller does that.
-pub(crate) async fn handshake<T>(
-    transport: T,
-    settings: &Http2Settings,
-    pace: &Arc<Pace>,
-) -> Result<Ready<T>, h2::Error>
+pub(crate) async fn handshake<T>(transport: T, settings: &Http2Settings, pace: &Arc<Pace>) -> Result<Ready<T>, BoxError>
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
@@ -77,8 +74,8 @@ where
     poll_fn(|cx| {
         pace.allow(HANDSHAKE_BUDGET);
         match Pin::new(&mut http2).poll(cx) {
-            Poll::Ready(Ok(())) => Poll::Ready(Err(closed_early())),
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Ready(Ok(())) => Poll::Ready(Err("the peer closed the connection before it sent SETTINGS".into())),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(BoxError::from(error))),
             // h2 returns pending only once it has handled all it read.
             Poll::Pending if pace.has_settings() => Poll::Ready(Ok(())),
             Poll::Pending => Poll::Pending,
@@ -88,8 +85,4 @@ where
 
     let limit = http2.max_concurrent_send_streams();
     Ok(Ready { http2, send, limit })
-}
-
-fn closed_early() -> h2::Error {
-    h2::Error::from(h2::Reason::NO_ERROR)
 }

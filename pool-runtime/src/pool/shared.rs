@@ -23,6 +23,7 @@ use crate::conn::dial::Dialer;
 use crate::conn::driver::goaway;
 use crate::conn::error::ConnectError;
 use crate::conn::keepalive::KeepAliveConfig;
+use crate::conn::progress::Phase;
 use crate::conn::{Connection, Link};
 use crate::error::Kind;
 
@@ -221,6 +222,9 @@ impl Shared {
     }
 
     pub(crate) fn closed(self: &Arc<Self>, connection: ConnectionId, reason: CloseReason) {
+        if reason == CloseReason::Lost {
+            self.remember_loss(connection);
+        }
         let step = |core: &mut PoolCore, out: &mut Vec<_>| {
             let mut cut = 0;
             if let Some(entry) = core.entry_mut(connection) {
@@ -306,6 +310,16 @@ impl Shared {
             Some(cause) if is_connect => error.because_of(cause),
             _ => error,
         }
+    }
+
+    /// A connection that is lost early may count as a failed dial; then callers are told this.
+    fn remember_loss(&self, connection: ConnectionId) {
+        let peer = self
+            .core()
+            .entry_mut(connection)
+            .and_then(|entry| entry.payload.link.peer);
+        let error = ConnectError::new(Phase::Settings, peer, "the peer ended the connection soon after");
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
     }
 
     /// Why the last dial that failed did.

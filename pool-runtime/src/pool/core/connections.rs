@@ -48,8 +48,9 @@ impl<P, W> Core<P, W> {
         self.plan(now, out);
     }
 
-    /// A connection is gone, with every slot that was taken on it. One that dies before it was of any use counts as
-    /// a failed dial, so that a peer that accepts and hangs up is not dialled in a tight loop.
+    /// A connection is gone, with every slot that was taken on it. Connections that die one after the other before they
+    /// were of any use count as failed dials, so that a peer that accepts and hangs up is not dialled in a tight loop.
+    /// The first of them does not: it is an accident, and the next call may connect at once.
     pub(crate) fn closed(&mut self, connection: ConnectionId, now: Instant, random: f64, out: &mut Vec<Effect<W>>) {
         let Some(index) = self.index_of(connection) else { return };
         let entry = self.entries.remove(index);
@@ -60,7 +61,10 @@ impl<P, W> Core<P, W> {
             if now.duration_since(entry.opened) < self.policy.backoff.base
                 && entry.total_uses <= u64::from(entry.in_flight)
             {
-                self.count_failure(now, random);
+                self.useless = self.useless.saturating_add(1);
+                if self.useless > 1 {
+                    self.count_failure(now, random);
+                }
             }
         }
         self.plan(now, out);

@@ -45,7 +45,11 @@ pub(crate) type ConnectionId = u64;
 /// A dial's number, unique in its pool.
 pub(crate) type DialId = u64;
 
-/// h2 ends a connection after 1,024 resets of its own making; a connection retires well before that.
+/// How many calls may be cut short on a connection before it retires.
+///
+/// h2 does not count cancellations themselves, but it soon forgets a stream that was cancelled, and counts the reset
+/// with which it answers a frame that comes late for it; after 1,024 of those it ends the connection, and every call on
+/// it (measured: about 1,075 cancelled calls with late answers).
 const MAX_RESETS: u32 = 512;
 
 /// A stream id is 31 bits and odd for clients: a connection retires long before they run out.
@@ -61,6 +65,8 @@ pub(crate) struct Core<P, W> {
     failing: Option<Failing>,
     /// Streams per connection as the last SETTINGS had it.
     last_limit: Option<u32>,
+    /// Connections in a row that were lost before they were of any use.
+    useless: u32,
     lost_in_use: usize,
     /// The numbers of connections that `ready(n)` callers wait for.
     floors: Vec<usize>,
@@ -80,6 +86,7 @@ impl<P, W> Core<P, W> {
             failing: None,
             last_limit: None,
             lost_in_use: 0,
+            useless: 0,
             floors: Vec::new(),
             cursor: 0,
             dials_made: 0,
@@ -143,13 +150,14 @@ impl<P, W> Core<P, W> {
         if entry.in_flight == 0 {
             entry.idle_since = Some(now);
         }
+        self.useless = 0;
         let used_up = self.serve(out);
         if self.drop_surplus(index, out) | used_up {
             self.plan_for_waiting(now, out);
         }
     }
 
-    /// A stream was cut short from this side: one reset of h2's allowance.
+    /// A stream was cut short from this side: it counts against [`MAX_RESETS`].
     pub(crate) fn stream_cut(&mut self, connection: ConnectionId, now: Instant, out: &mut Vec<Effect<W>>) {
         let Some(index) = self.index_of(connection) else { return };
         let entry = &mut self.entries[index];

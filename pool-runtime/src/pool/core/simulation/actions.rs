@@ -236,7 +236,10 @@ impl World {
             self.losses += usize::from(peer.held > 0);
             let is_young = now.duration_since(peer.opened) < self.core.policy().backoff.base;
             if is_young && peer.uses <= u64::from(peer.held) {
-                self.fails(random);
+                self.useless += 1;
+                if self.useless > 1 {
+                    self.fails(random);
+                }
             }
         }
         self.gone.push(connection);

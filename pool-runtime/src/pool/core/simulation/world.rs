@@ -66,6 +66,8 @@ pub(super) struct World {
     /// Attempts that failed since the last dial that came up.
     pub(super) failures: u32,
     pub(super) backoff_until: Option<Instant>,
+    /// Connections in a row that were lost before they were of any use.
+    pub(super) useless: u32,
     /// Connections lost in use and not made up for: what the core may count at most.
     pub(super) losses: usize,
     pub(super) last_limit: Option<u32>,
@@ -130,6 +132,7 @@ impl World {
             floors: Vec::new(),
             failures: 0,
             backoff_until: None,
+            useless: 0,
             losses: 0,
             last_limit: None,
             callers: 0,
@@ -302,6 +305,7 @@ impl World {
             .swap_remove(position.expect("only slots that are held are given back"));
         let now = self.now;
         if let Some(peer) = self.peers.get_mut(&connection) {
+            self.useless = 0;
             peer.held -= 1;
             peer.ceiling = peer.held.max(peer.limit);
             if peer.held == 0 {

@@ -397,7 +397,8 @@ fn sanitized(metadata: MetadataMap) -> HeaderMap {
 
 /// The headers that all calls of a client have.
 fn common_headers(user_agent: &HeaderValue, accepted: EnabledCompressionEncodings) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(6);
+    // Its clones have room for a few names of a call's own before they have to hash all of them anew.
+    let mut headers = HeaderMap::with_capacity(12);
     headers.insert(TE, HeaderValue::from_static("trailers"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert(USER_AGENT, user_agent.clone());

@@ -159,3 +159,69 @@ fn length(message: &[u8]) -> Option<usize> {
 fn too_large(what: &str, length: usize, limit: usize) -> Status {
     Status::resource_exhausted(format!("{what} message of {length} bytes is over the limit of {limit}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use tonic::Code;
+
+    use super::*;
+
+    const LIMIT: usize = 100;
+
+    /// What comes of a response whose body arrives in these pieces; `String` is a message with one field.
+    fn received(pieces: &[&[u8]]) -> Result<String, Status> {
+        let mut incoming = Incoming::default();
+        for piece in pieces {
+            incoming.push(Bytes::copy_from_slice(piece), LIMIT)?;
+        }
+        incoming.decode()
+    }
+
+    fn framed(text: &str) -> Vec<u8> {
+        encode(&text.to_owned(), None).unwrap().to_vec()
+    }
+
+    #[test]
+    fn a_message_is_decoded_however_it_is_cut_into_frames() {
+        let bytes = framed("hello");
+        for cut in 0..=bytes.len() {
+            let (head, tail) = bytes.split_at(cut);
+            assert_eq!(received(&[head, tail]).unwrap(), "hello", "cut at {cut}");
+        }
+        let single: Vec<&[u8]> = bytes.chunks(1).collect();
+        assert_eq!(received(&single).unwrap(), "hello");
+        assert_eq!(received(&[&framed("")]).unwrap(), "");
+    }
+
+    #[test]
+    fn what_is_not_one_whole_message_is_refused_by_its_name() {
+        let hello = framed("hello");
+        let with_flag = |flag: u8| [&[flag], &hello[1..]].concat();
+        let rows: [(&str, Vec<u8>, Code); 9] = [
+            ("nothing", vec![], Code::Unimplemented),
+            ("part of a prefix", hello[..4].to_vec(), Code::Internal),
+            ("part of a message", hello[..7].to_vec(), Code::Internal),
+            ("two messages", [&hello[..], &hello[..]].concat(), Code::Unimplemented),
+            (
+                "something after the message",
+                [&hello[..], &[0]].concat(),
+                Code::Unimplemented,
+            ),
+            ("compressed, of which nothing was said", with_flag(1), Code::Internal),
+            ("a flag that does not exist", with_flag(2), Code::Internal),
+            ("over the limit", vec![0, 0, 0, 0, 101], Code::ResourceExhausted),
+            ("not protobuf", vec![0, 0, 0, 0, 1, 0xff], Code::Internal),
+        ];
+        for (what, body, code) in rows {
+            assert_eq!(received(&[&body]).unwrap_err().code(), code, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_message_over_the_senders_limit_is_not_encoded() {
+        let text = "x".repeat(98);
+        assert!(encode(&text, Some(100)).is_ok());
+        let status = encode(&text, Some(99)).unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted);
+    }
+}

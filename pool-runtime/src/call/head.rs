@@ -54,9 +54,7 @@ impl Head {
         let mut headers = match &self.common {
             Some(common) => {
                 let mut headers = HeaderMap::clone(common);
-                if !self.own.is_empty() {
-                    headers.extend(self.own.clone());
-                }
+                overlay(&mut headers, &self.own);
                 headers
             }
             None => self.own.clone(),
@@ -71,6 +69,19 @@ impl Head {
         *request.version_mut() = http::Version::HTTP_2;
         *request.headers_mut() = headers;
         request
+    }
+}
+
+/// Puts `own` over `headers`: its names replace theirs, with as many values as they have.
+fn overlay(headers: &mut HeaderMap, own: &HeaderMap) {
+    let mut last = None;
+    for (name, value) in own {
+        if last == Some(name) {
+            headers.append(name, value.clone());
+        } else {
+            headers.insert(name, value.clone());
+        }
+        last = Some(name);
     }
 }
 
@@ -100,4 +111,33 @@ pub(super) fn not_grpc(status: StatusCode, headers: &HeaderMap) -> Option<Kind> 
         http_status: status,
         content_type: content_type.map(|value| String::from_utf8_lossy(value).into_owned()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_callers_names_replace_the_common_ones_with_all_their_values() {
+        let map = |rows: &[(&'static str, &'static str)]| {
+            let mut map = HeaderMap::new();
+            for &(name, value) in rows {
+                map.append(name, HeaderValue::from_static(value));
+            }
+            map
+        };
+        let mut headers = map(&[("te", "trailers"), ("user-agent", "pool")]);
+        overlay(
+            &mut headers,
+            &map(&[("user-agent", "mine"), ("x", "1"), ("y", "2"), ("x", "3")]),
+        );
+        let expected = map(&[
+            ("te", "trailers"),
+            ("user-agent", "mine"),
+            ("x", "1"),
+            ("x", "3"),
+            ("y", "2"),
+        ]);
+        assert_eq!(headers, expected);
+    }
 }

@@ -45,6 +45,10 @@ const HANDSHAKE_BUDGET: usize = 64 << 10;
 /// enough. This lets some 4,000 of them wait.
 const DATA_FRAME_BUDGET: usize = 1 << 20;
 
+/// How much of a streamed request a connection takes before it is written. h2's own 400 KiB make a sender of large
+/// messages wait several times for each; 1 MiB is what hyper allows.
+const SEND_BUFFER: usize = 1 << 20;
+
 /// A connection that has its peer's SETTINGS.
 pub(crate) struct Ready<T> {
     pub(crate) http2: Http2<T>,
@@ -68,6 +72,7 @@ where
         .max_frame_size(settings.max_frame_size)
         .max_header_list_size(settings.max_header_list_size)
         .data_frame_budget(DATA_FRAME_BUDGET)
+        .max_send_buffer_size(SEND_BUFFER)
         .handshake(paced)
         .await?;
 

@@ -204,7 +204,11 @@ fn a_peer_that_takes_connections_and_hangs_up_is_not_dialled_without_pause() {
     rig.back(3);
     rig.lose(3);
     rig.queue_patient(0).unwrap();
-    assert_eq!(rig.done(), [dial(4)], "a connection that served a call says that the peer is well");
+    assert_eq!(
+        rig.done(),
+        [dial(4)],
+        "a connection that served a call says that the peer is well"
+    );
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! What the examples share: the generated code, and a server to talk to.
 
+use std::error::Error;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_stream::{Stream, StreamExt};
+use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 
 /// The client, the server and the messages that pool-build made of `helloworld.proto`.
@@ -72,15 +74,25 @@ impl Greeter for Polite {
 /// # Errors
 ///
 /// No port could be bound.
-pub async fn serve(max_streams: u32) -> std::io::Result<SocketAddr> {
+pub async fn serve(max_streams: u32) -> Result<SocketAddr, Box<dyn Error>> {
+    start(Server::builder().max_concurrent_streams(max_streams)).await
+}
+
+/// The same with TLS.
+///
+/// # Errors
+///
+/// No port could be bound, or the certificates cannot be used.
+#[cfg(feature = "tls")]
+pub async fn serve_tls(tls: tonic::transport::ServerTlsConfig) -> Result<SocketAddr, Box<dyn Error>> {
+    start(Server::builder().tls_config(tls)?).await
+}
+
+async fn start(mut server: Server) -> Result<SocketAddr, Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    tokio::spawn(
-        tonic::transport::Server::builder()
-            .max_concurrent_streams(max_streams)
-            .add_service(GreeterServer::new(Polite))
-            .serve_with_incoming(TcpListenerStream::new(listener)),
-    );
+    let server = server.add_service(GreeterServer::new(Polite));
+    tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
     Ok(address)
 }
 

@@ -1,8 +1,8 @@
 //! A burst against a server with a low stream limit: 256 calls of 20 ms at once, 10 streams to a connection.
 //!
-//! A bare tonic `Channel` has one connection and waits there; the pool opens up to 10. Both have made one call before:
-//! cold, the Channel takes the limit for 100 until it knows better, and loses calls of such a burst. The pool is measured
-//! cold as well. The server counts on the wire how many streams a connection had at once.
+//! A bare tonic `Channel` has one connection and waits there; the pool opens up to 10. The Channel has made a call before:
+//! cold, it takes the limit for 100 until it knows better, and loses calls of such a burst. The pool is measured cold, with
+//! one connection up, and with all of them. The server counts on the wire how many streams a connection had at once.
 
 use std::time::{Duration, Instant};
 
@@ -51,12 +51,10 @@ async fn over_a_channel(uri: String) -> Result<Duration, Failure> {
     Ok(began.elapsed())
 }
 
-async fn over_a_pool(uri: String, cold: bool) -> Result<Duration, Failure> {
+async fn over_a_pool(uri: String, connections: usize) -> Result<Duration, Failure> {
     let pool = Pool::builder(uri).max_connections(CONNECTIONS).build()?;
+    pool.ready(connections).await?;
     let client = TestService::new(pool);
-    if !cold {
-        client.unary(TestRequest::default()).await?;
-    }
     let began = Instant::now();
     let mut calls = JoinSet::new();
     for _ in 0..CALLS {
@@ -76,15 +74,16 @@ fn median(mut times: Vec<Duration>) -> Duration {
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let (mut channel, mut pool, mut cold) = (Vec::new(), Vec::new(), Vec::new());
+    let mut channel = Vec::new();
+    let mut pools = [0, 1, CONNECTIONS].map(|connections| (connections, Vec::new()));
     let mut peak = 0;
     for _ in 0..ROUNDS {
         let server = TestServer::builder().max_concurrent_streams(STREAMS).start().await;
         channel.push(over_a_channel(server.uri()).await?);
         server.stop().await;
-        for (times, is_cold) in [(&mut pool, false), (&mut cold, true)] {
+        for (connections, times) in &mut pools {
             let server = TestServer::builder().max_concurrent_streams(STREAMS).start().await;
-            times.push(over_a_pool(server.uri(), is_cold).await?);
+            times.push(over_a_pool(server.uri(), *connections).await?);
             peak = peak.max(server.stats().streams_peak_per_connection());
             server.stop().await;
         }
@@ -92,7 +91,7 @@ async fn main() -> Result<(), Failure> {
     println!("{CALLS} calls of {DELAY:?} at once, {STREAMS} streams to a connection; medians of {ROUNDS} rounds");
     let channel = median(channel);
     println!("tonic Channel, 1 connection up       {channel:>8.1?}");
-    for (connections, times) in pool {
+    for (connections, times) in pools {
         let time = median(times);
         let faster = channel.as_secs_f64() / time.as_secs_f64();
         println!(

@@ -1,13 +1,13 @@
 //! What the examples share: the generated code, and a server to talk to.
 
-use std::error::Error;
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_stream::{Stream, StreamExt};
 use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
 
 /// The client, the server and the messages that pool-build made of `helloworld.proto`.
@@ -74,7 +74,7 @@ impl Greeter for Polite {
 /// # Errors
 ///
 /// No port could be bound.
-pub async fn serve(max_streams: u32) -> Result<SocketAddr, Box<dyn Error>> {
+pub async fn serve(max_streams: u32) -> io::Result<SocketAddr> {
     start(Server::builder().max_concurrent_streams(max_streams)).await
 }
 
@@ -84,15 +84,17 @@ pub async fn serve(max_streams: u32) -> Result<SocketAddr, Box<dyn Error>> {
 ///
 /// No port could be bound, or the certificates cannot be used.
 #[cfg(feature = "tls")]
-pub async fn serve_tls(tls: tonic::transport::ServerTlsConfig) -> Result<SocketAddr, Box<dyn Error>> {
-    start(Server::builder().tls_config(tls)?).await
+pub async fn serve_tls(tls: tonic::transport::ServerTlsConfig) -> io::Result<SocketAddr> {
+    start(Server::builder().tls_config(tls).map_err(io::Error::other)?).await
 }
 
-async fn start(mut server: Server) -> Result<SocketAddr, Box<dyn Error>> {
+async fn start(mut server: Server) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let server = server.add_service(GreeterServer::new(Polite));
-    tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+    // A server that is given its listener does not set TCP_NODELAY by itself, and small answers would wait.
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    tokio::spawn(server.serve_with_incoming(incoming));
     Ok(address)
 }
 

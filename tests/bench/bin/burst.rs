@@ -2,48 +2,35 @@
 //!
 //! A bare tonic `Channel` has one connection and waits there; the pool opens up to 10. The Channel has made a call before:
 //! cold, it takes the limit for 100 until it knows better, and loses calls of such a burst. The pool is measured cold, with
-//! one connection up, and with all of them. The server counts on the wire how many streams a connection had at once.
+//! one connection up, and with all of them.
 
 use std::time::{Duration, Instant};
 
 use bench::Failure;
+use examples::helloworld::HelloRequest;
+use examples::helloworld::greeter_client::GreeterClient;
 use pool_runtime::{Pool, pooled_client};
-use tests::pb::test_service_client::TestServiceClient;
-use tests::pb::{Script, TestRequest};
-use tests::server::TestServer;
 use tokio::task::JoinSet;
 
 const CALLS: usize = 256;
-const DELAY: Duration = Duration::from_millis(20);
 const STREAMS: u32 = 10;
 const CONNECTIONS: usize = 10;
 const ROUNDS: usize = 11;
 
 /// The client under test.
-#[pooled_client(tests::pb::test_service_client::TestServiceClient)]
-pub struct TestService;
-
-fn request() -> TestRequest {
-    let script = Script {
-        delay_ms: u32::try_from(DELAY.as_millis()).unwrap_or(u32::MAX),
-        ..Script::default()
-    };
-    TestRequest {
-        payload: vec![0; 16],
-        script: Some(script),
-    }
-}
+#[pooled_client(examples::helloworld::greeter_client::GreeterClient)]
+pub struct Greeter;
 
 async fn over_a_channel(uri: String) -> Result<Duration, Failure> {
     let channel = tonic::transport::Endpoint::new(uri)?.connect_lazy();
-    TestServiceClient::new(channel.clone())
-        .unary(TestRequest::default())
+    GreeterClient::new(channel.clone())
+        .say_hello(HelloRequest::default())
         .await?;
     let began = Instant::now();
     let mut calls = JoinSet::new();
     for _ in 0..CALLS {
-        let mut client = TestServiceClient::new(channel.clone());
-        calls.spawn(async move { client.unary(request()).await });
+        let mut client = GreeterClient::new(channel.clone());
+        calls.spawn(async move { client.say_hello(HelloRequest::default()).await });
     }
     while let Some(reply) = calls.join_next().await {
         reply??;
@@ -54,12 +41,12 @@ async fn over_a_channel(uri: String) -> Result<Duration, Failure> {
 async fn over_a_pool(uri: String, connections: usize) -> Result<Duration, Failure> {
     let pool = Pool::builder(uri).max_connections(CONNECTIONS).build()?;
     pool.ready(connections).await?;
-    let client = TestService::new(pool);
+    let client = Greeter::new(pool);
     let began = Instant::now();
     let mut calls = JoinSet::new();
     for _ in 0..CALLS {
         let client = client.clone();
-        calls.spawn(async move { client.unary(request()).await });
+        calls.spawn(async move { client.say_hello(HelloRequest::default()).await });
     }
     while let Some(reply) = calls.join_next().await {
         reply??;
@@ -76,19 +63,15 @@ fn median(mut times: Vec<Duration>) -> Duration {
 async fn main() -> Result<(), Failure> {
     let mut channel = Vec::new();
     let mut pools = [0, 1, CONNECTIONS].map(|connections| (connections, Vec::new()));
-    let mut peak = 0;
+    // Takes 20 ms for each call.
+    let uri = format!("http://{}", examples::serve(STREAMS).await?);
     for _ in 0..ROUNDS {
-        let server = TestServer::builder().max_concurrent_streams(STREAMS).start().await;
-        channel.push(over_a_channel(server.uri()).await?);
-        server.stop().await;
+        channel.push(over_a_channel(uri.clone()).await?);
         for (connections, times) in &mut pools {
-            let server = TestServer::builder().max_concurrent_streams(STREAMS).start().await;
-            times.push(over_a_pool(server.uri(), *connections).await?);
-            peak = peak.max(server.stats().streams_peak_per_connection());
-            server.stop().await;
+            times.push(over_a_pool(uri.clone(), *connections).await?);
         }
     }
-    println!("{CALLS} calls of {DELAY:?} at once, {STREAMS} streams to a connection; medians of {ROUNDS} rounds");
+    println!("{CALLS} calls of 20 ms at once, {STREAMS} streams to a connection; medians of {ROUNDS} rounds");
     let channel = median(channel);
     println!("tonic Channel, 1 connection up       {channel:>8.1?}");
     for (connections, times) in pools {
@@ -98,6 +81,5 @@ async fn main() -> Result<(), Failure> {
             "annotated, {connections:>2} of {CONNECTIONS} connections up  {time:>8.1?}   {faster:.1} times as fast"
         );
     }
-    println!("streams at once on a connection of the pool, as the server saw them: {peak} at most");
     Ok(())
 }

@@ -256,8 +256,8 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// What [`Builder::build`] finds, and a failure to connect when no other attempt is under way. Nothing is left open
-    /// then.
+    /// What [`Builder::build`] finds, and a failure to connect when no other attempt is under way that could still
+    /// succeed. Nothing is left open then.
     pub async fn connect(self) -> Result<Pool, Error> {
         let first = self.config.policy.min_connections.max(1);
         let pool = self.build()?;

@@ -1,0 +1,104 @@
+//! What is set on a client, and the headers that follow from it.
+
+use std::sync::Arc;
+
+use http::header::{CONTENT_TYPE, TE, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tonic::client::Grpc;
+use tonic::codec::{CompressionEncoding, EnabledCompressionEncodings};
+use tonic::metadata::MetadataMap;
+use tonic::service::Interceptor;
+use tonic::{Request, Status};
+
+use crate::call;
+
+/// What is set on a client beyond its deadline.
+#[derive(Clone, Default)]
+pub(super) struct Settings {
+    /// In the order in which they run.
+    pub(super) interceptors: Vec<Arc<dyn Intercept>>,
+    pub(super) send_compressed: Option<CompressionEncoding>,
+    pub(super) accept_compressed: EnabledCompressionEncodings,
+    pub(super) max_decoding_message_size: Option<usize>,
+    pub(super) max_encoding_message_size: Option<usize>,
+    /// The headers of every unary call of prost messages.
+    pub(super) headers: Arc<HeaderMap>,
+}
+
+/// An interceptor that is shared by all calls of a client. tonic's interceptors take `&mut self`; each call runs a
+/// clone, as each clone of a tonic client does.
+pub(super) trait Intercept: Send + Sync {
+    fn intercept(&self, request: Request<()>) -> Result<Request<()>, Status>;
+}
+
+impl<I> Intercept for I
+where
+    I: Interceptor + Clone + Send + Sync,
+{
+    fn intercept(&self, request: Request<()>) -> Result<Request<()>, Status> {
+        self.clone().call(request)
+    }
+}
+
+impl Settings {
+    /// The same on tonic's client.
+    pub(super) fn apply<T>(&self, mut grpc: Grpc<T>) -> Grpc<T> {
+        if let Some(encoding) = self.send_compressed {
+            grpc = grpc.send_compressed(encoding);
+        }
+        for encoding in in_order(self.accept_compressed) {
+            grpc = grpc.accept_compressed(encoding);
+        }
+        if let Some(limit) = self.max_decoding_message_size {
+            grpc = grpc.max_decoding_message_size(limit);
+        }
+        if let Some(limit) = self.max_encoding_message_size {
+            grpc = grpc.max_encoding_message_size(limit);
+        }
+        grpc
+    }
+}
+
+/// Headers that belong to the protocol, and not to a caller.
+const RESERVED: [HeaderName; 5] = [
+    TE,
+    CONTENT_TYPE,
+    HeaderName::from_static("grpc-message"),
+    HeaderName::from_static("grpc-message-type"),
+    HeaderName::from_static("grpc-status"),
+];
+
+/// The caller's metadata as headers.
+pub(super) fn sanitized(metadata: MetadataMap) -> HeaderMap {
+    let mut headers = metadata.into_headers();
+    if !headers.is_empty() {
+        for name in &RESERVED {
+            headers.remove(name);
+        }
+    }
+    headers
+}
+
+/// The headers that all calls of a client have.
+pub(super) fn common_headers(user_agent: &HeaderValue, accepted: EnabledCompressionEncodings) -> HeaderMap {
+    // Its clones have room for a few names of a call's own before they have to hash all of them anew.
+    let mut headers = HeaderMap::with_capacity(12);
+    headers.insert(TE, HeaderValue::from_static("trailers"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert(USER_AGENT, user_agent.clone());
+    headers.insert(call::GRPC_TIMEOUT, HeaderValue::from_static("1S"));
+    if !accepted.is_empty() {
+        let names = in_order(accepted).into_iter().map(|encoding| format!("{encoding},"));
+        if let Ok(names) = HeaderValue::try_from(names.collect::<String>() + "identity") {
+            headers.insert("grpc-accept-encoding", names);
+        }
+    }
+    headers
+}
+
+/// The encodings in the order in which they were enabled, which is that of preference.
+pub(super) fn in_order(mut enabled: EnabledCompressionEncodings) -> Vec<CompressionEncoding> {
+    let mut encodings: Vec<_> = std::iter::from_fn(|| enabled.pop()).collect();
+    encodings.reverse();
+    encodings
+}

@@ -132,7 +132,8 @@ impl Builder {
     }
 
     /// Compiles with a real `protoc` instead of protox: the one that `PROTOC` names, or the one in
-    /// `PATH`. Worth it for syntax that protox does not know yet, such as editions.
+    /// `PATH`. Worth it where the two should ever differ. It does not help with editions, which
+    /// prost-build does not know.
     pub fn protoc(mut self) -> Self {
         self.protoc = true;
         self
@@ -193,6 +194,7 @@ impl Builder {
     ///
     /// When the descriptors contradict themselves or the files can't be written.
     pub fn compile_fds(self, descriptors: FileDescriptorSet) -> Result<(), Error> {
+        descriptor::check(&descriptors)?;
         self.write_descriptors(&descriptor::encode(&descriptors))?;
         self.generate_from(descriptors)
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use protox::Compiler;
 use protox::prost::Message;
 
-use crate::error::{Error, locate, mistakes};
+use crate::error::{Error, SYNTAX, locate, mistakes};
 
 /// What the compiler found out.
 pub(crate) struct Compiled {
@@ -51,6 +51,22 @@ pub(crate) fn files(encoded: &[u8], includes: &[PathBuf]) -> Vec<PathBuf> {
         .map(|file| locate(file.name(), includes))
         .filter(|path| path.exists())
         .collect()
+}
+
+/// Refuses what prost-build would panic over.
+pub(crate) fn check(descriptors: &prost_types::FileDescriptorSet) -> Result<(), Error> {
+    let unknown = |file: &&prost_types::FileDescriptorProto| !matches!(file.syntax(), "" | "proto2" | "proto3");
+    let mistakes: Vec<String> = descriptors
+        .file
+        .iter()
+        .filter(unknown)
+        .map(|file| format!("{}: its syntax is `{}`; {SYNTAX}", file.name(), file.syntax()))
+        .collect();
+    if mistakes.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::new(mistakes))
+    }
 }
 
 /// The encoding of `descriptors`.

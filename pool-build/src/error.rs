@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 
 use miette::{Diagnostic, LabeledSpan, SourceCode};
 
+/// What can be compiled.
+pub(crate) const SYNTAX: &str = "prost knows `proto2` and `proto3`, and no editions";
+
 /// Why `.proto` files could not be compiled.
 pub struct Error {
     mistakes: Vec<String>,
@@ -102,6 +105,8 @@ fn describe(mistake: &dyn Diagnostic, source: Option<&dyn SourceCode>, file: Opt
         Some(place) => position(&place, source),
         None => file.and_then(|file| end_of_file(&message, file)),
     };
+    // To protox an edition is a word out of place.
+    let is_edition = message.ends_with("but found 'edition'");
     let mut text = match (file, at) {
         (Some(file), Some((line, column))) => {
             format!("{}:{line}:{column}: {message}", file.display())
@@ -116,6 +121,9 @@ fn describe(mistake: &dyn Diagnostic, source: Option<&dyn SourceCode>, file: Opt
     }
     if let Some(help) = mistake.help() {
         text.push_str(&format!("\n  help: {help}"));
+    }
+    if is_edition {
+        text.push_str(&format!("\n  help: {SYNTAX}"));
     }
     text
 }

@@ -8,6 +8,7 @@ mod options;
 
 use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt;
+use syn::parse::{ParseStream, Parser};
 use syn::{Ident, Lit, LitStr, Path};
 
 use self::argument::{Argument, Value, split_at_commas};
@@ -81,7 +82,7 @@ fn first_span(tokens: &TokenStream) -> Span {
 
 /// The path of the tonic client.
 fn client(tokens: TokenStream, errors: &mut Errors) -> Option<ClientPath> {
-    let Ok(path) = syn::parse2::<Path>(tokens.clone()) else {
+    let Ok((path, rest)) = path_and_rest.parse2(tokens.clone()) else {
         let remedy = if syn::parse2::<LitStr>(tokens.clone()).is_ok() {
             "the path of the tonic client is written without quotes, for example"
         } else {
@@ -90,6 +91,12 @@ fn client(tokens: TokenStream, errors: &mut Errors) -> Option<ClientPath> {
         errors.at(tokens, format!("{remedy} {EXAMPLE}"));
         return None;
     };
+    if !rest.is_empty() {
+        errors.at(
+            rest,
+            "a comma stands between the path of the tonic client and the options",
+        );
+    }
     let arguments = path.segments.iter().find(|segment| !segment.arguments.is_none());
     if let Some(segment) = arguments {
         errors.at(
@@ -109,6 +116,10 @@ fn client(tokens: TokenStream, errors: &mut Errors) -> Option<ClientPath> {
         );
     }
     client
+}
+
+fn path_and_rest(input: ParseStream<'_>) -> syn::Result<(Path, TokenStream)> {
+    Ok((input.parse()?, input.parse()?))
 }
 
 /// `say_hello(deadline = "250ms", idempotent)`

@@ -12,7 +12,7 @@ const FORMAT: &str = "1";
 
 /// Reads the item; what is wrong with a struct is reported and left out of it. Anything else is none.
 pub(crate) fn item(tokens: TokenStream, errors: &mut Errors) -> Option<Struct> {
-    let item = match syn::parse2::<Item>(tokens.clone()) {
+    let mut item = match syn::parse2::<Item>(tokens.clone()) {
         Ok(Item::Struct(item)) => item,
         Ok(other) => {
             not_a_struct(&other, errors);
@@ -23,6 +23,13 @@ pub(crate) fn item(tokens: TokenStream, errors: &mut Errors) -> Option<Struct> {
             return None;
         }
     };
+    // Left where it is, the second attribute would complain of the fields that the first has added.
+    for again in item.attrs.extract_if(.., |attr| is_this_attribute(attr)) {
+        errors.at(
+            again.path(),
+            "a pooled client is a client of one service: write a struct for each",
+        );
+    }
     if !matches!(item.fields, Fields::Unit) {
         errors.at(
             &item.fields,
@@ -47,6 +54,13 @@ pub(crate) fn item(tokens: TokenStream, errors: &mut Errors) -> Option<Struct> {
         keyword: item.struct_token,
         ident: item.ident,
     })
+}
+
+fn is_this_attribute(attr: &Attribute) -> bool {
+    attr.path()
+        .segments
+        .last()
+        .is_some_and(|segment| segment.ident == "pooled_client")
 }
 
 fn not_a_struct(item: &Item, errors: &mut Errors) {

@@ -71,6 +71,29 @@ fn an_enum_in_the_place_of_a_message_is_named_where_it_is_used() {
 }
 
 #[test]
+fn an_edition_is_refused_with_what_is_known_instead() {
+    check(
+        &[("a.proto", "edition = \"2023\";\nmessage A {}\n")],
+        "DIR/a.proto:1:1: expected 'enum', 'extend', 'import', 'message', 'option', 'service', 'package' or ';', \
+         but found 'edition'\n  help: prost knows `proto2` and `proto3`, and no editions",
+    );
+}
+
+#[test]
+fn descriptors_of_an_edition_are_refused_with_what_is_known_instead() {
+    let folder = Folder::new(&[]);
+    let mut descriptors = pool_build::FileDescriptorSet::default();
+    descriptors.file.push(Default::default());
+    descriptors.file[0].name = Some("a.proto".to_owned());
+    descriptors.file[0].syntax = Some("editions".to_owned());
+    let error = folder.build().compile_fds(descriptors).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "a.proto: its syntax is `editions`; prost knows `proto2` and `proto3`, and no editions"
+    );
+}
+
+#[test]
 fn files_that_import_each_other_are_named() {
     check(
         &[

@@ -70,9 +70,10 @@ use proc_macro::TokenStream;
 /// | `some_rpc(..)` | options of one RPC, named by its method |
 ///
 /// An RPC takes `deadline` and `wait_for_ready` as well, and `idempotent`: processing the request twice
-/// is as good as once, so that a call that failed may be sent again. (`idempotency_level` in the .proto
-/// says the same for all users of the service.) `wait_for_ready = false` and `idempotent = false` undo
-/// what the client or the .proto says.
+/// is as good as once. (`idempotency_level` in the .proto says the same for all users of the service.)
+/// It is kept with the RPC for a retry policy; as yet there is none, and no call is repeated that the
+/// server may have processed. `wait_for_ready = false` and `idempotent = false` undo what the client or
+/// the .proto says.
 ///
 /// Of several deadlines the smallest wins. So an RPC's deadline that is longer than the client's is
 /// refused: it would never apply.

@@ -167,7 +167,7 @@ impl Shared {
             |core, out| core.dialed(dial, payload, peer_limit, expires, now, out),
             opened,
         )?;
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.set_last_error(None);
         self.changed.notify_waiters();
         Some(id)
     }
@@ -175,7 +175,7 @@ impl Shared {
     pub(crate) fn dial_failed(self: &Arc<Self>, dial: u64, error: ConnectError, took: Duration) {
         let report = Error::connect(&error, &self.endpoint);
         // Before the waiters are woken, who look for it.
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        self.set_last_error(Some(error));
         let failed = |(): &()| {
             tracing::warn!(endpoint = %self.endpoint, error = ?report, "cannot connect");
             self.tell(|| Event::Failed { error: &report, took });
@@ -319,10 +319,14 @@ impl Shared {
             .entry_mut(connection)
             .and_then(|entry| entry.payload.link.peer);
         let error = ConnectError::new(Phase::Settings, peer, "the peer ended the connection soon after");
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        self.set_last_error(Some(error));
     }
 
-    /// Why the last dial that failed did.
+    fn set_last_error(&self, error: Option<ConnectError>) {
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
+    }
+
+    /// Why the last dial failed, or what was wrong with the last connection; nothing since one is up.
     pub(crate) fn last_error(&self) -> Option<ConnectError> {
         self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

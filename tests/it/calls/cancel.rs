@@ -11,7 +11,7 @@ use tests::pb::TestRequest;
 use tests::server::TestServer;
 use tokio_stream::Stream;
 
-use super::{Client, client, connected, echo, endless, eventually, hanging, idle, no_more_tasks_than, tasks};
+use super::{Client, client, connected, echo, endless, eventually, hanging, idle, no_more_tasks_than, one_slot, tasks};
 
 /// A request stream that tells when it is let go of.
 struct Guarded<S> {
@@ -50,11 +50,7 @@ async fn check_gone(server: &TestServer, pool: &Pool, cancelled: usize, tasks_be
 #[tokio::test]
 async fn a_call_dropped_while_it_waits_is_never_seen() {
     let server = TestServer::start().await;
-    let pool = Pool::builder(server.uri())
-        .max_connections(1)
-        .max_concurrent_streams(1)
-        .build()
-        .unwrap();
+    let pool = one_slot(&server);
     let client = Client::new(pool.clone());
     let held = client.server_stream(hanging(1)).await.unwrap();
     let before = tasks();

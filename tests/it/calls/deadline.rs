@@ -11,7 +11,7 @@ use tests::server::TestServer;
 use tests::within;
 use tonic::{Code, Request, Status};
 
-use super::{Client, client, connected, echo, facts, hanging, idle, pool, scripted};
+use super::{Client, client, connected, echo, facts, hanging, idle, one_slot, pool, scripted};
 
 #[pooled_client(
     tests::pb::test_service_client::TestServiceClient,
@@ -157,11 +157,7 @@ async fn check_exceeded(call: impl Future<Output = Result<(), Status>>, phase: P
 #[tokio::test]
 async fn a_deadline_covers_the_wait_for_a_slot() {
     let server = TestServer::start().await;
-    let pool = Pool::builder(server.uri())
-        .max_connections(1)
-        .max_concurrent_streams(1)
-        .build()
-        .unwrap();
+    let pool = one_slot(&server);
     let client = Client::new(pool.clone());
     let held = client.server_stream(hanging(1)).await.unwrap();
     check_exceeded(
@@ -283,11 +279,7 @@ async fn a_deadline_holds_for_a_response_that_always_has_more() {
 #[tokio::test]
 async fn what_is_left_of_a_deadline_after_waiting_goes_out() {
     let server = TestServer::start().await;
-    let pool = Pool::builder(server.uri())
-        .max_connections(1)
-        .max_concurrent_streams(1)
-        .build()
-        .unwrap();
+    let pool = one_slot(&server);
     let client = Client::new(pool.clone());
     let slow = scripted(Script {
         delay_ms: 300,

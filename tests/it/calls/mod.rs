@@ -13,6 +13,7 @@ use std::time::Duration;
 use pool_runtime::{Error, Lease, Phase, Pool, pooled_client};
 use tests::pb::test_service_client::TestServiceClient;
 use tests::pb::{Script, TestReply, TestRequest};
+use tests::server::TestServer;
 use tests::within;
 use tokio_stream::Stream;
 use tonic::{IntoRequest, IntoStreamingRequest, Response, Status, Streaming};
@@ -71,6 +72,15 @@ pub(crate) type Answers = Result<Response<Streaming<TestReply>>, Status>;
 /// A pool of at most one connection.
 pub(crate) fn pool(uri: String) -> Pool {
     Pool::builder(uri).max_connections(1).build().unwrap()
+}
+
+/// A pool with one slot in all.
+pub(crate) fn one_slot(server: &TestServer) -> Pool {
+    Pool::builder(server.uri())
+        .max_connections(1)
+        .max_concurrent_streams(1)
+        .build()
+        .unwrap()
 }
 
 pub(crate) fn client(uri: String) -> Client {

@@ -12,7 +12,7 @@ use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Streaming};
 
-use super::{Caller, Client, client, connected, echo, endless, hanging, idle, scripted};
+use super::{Caller, Client, client, connected, echo, endless, hanging, idle, one_slot, scripted};
 
 const LARGE: usize = 5 << 20;
 
@@ -203,11 +203,7 @@ async fn answer_early(mut conn: Conn, code: Code) -> std::io::Result<()> {
 #[tokio::test]
 async fn a_response_held_unread_keeps_its_slot_until_it_is_dropped() {
     let server = TestServer::start().await;
-    let pool = Pool::builder(server.uri())
-        .max_connections(1)
-        .max_concurrent_streams(1)
-        .build()
-        .unwrap();
+    let pool = one_slot(&server);
     let client = Client::new(pool.clone());
     let held = client.server_stream(hanging(1)).await.unwrap();
     assert_eq!(pool.stats().in_flight, 1);

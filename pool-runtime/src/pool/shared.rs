@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::config::Config;
 use super::core::{ConnectionId, Core, Effect, Entry, Refusal};
 use super::dial::{self, Dial};
-use super::event::{CloseReason, ConnectionState, Event, Observers};
+use super::event::{CloseReason, Event, Observers};
 use super::slot::Slot;
 use crate::Error;
 use crate::conn::control::Drain;
@@ -226,16 +226,7 @@ impl Shared {
             self.remember_loss(connection);
         }
         let step = |core: &mut PoolCore, out: &mut Vec<_>| {
-            let mut cut = 0;
-            if let Some(entry) = core.entry_mut(connection) {
-                cut = entry.in_flight;
-                if reason == CloseReason::RuntimeGone {
-                    // That says nothing of the endpoint, so it must not count as a failure to reach it.
-                    entry.state = ConnectionState::Draining;
-                }
-            }
-            core.closed(connection, Instant::now(), fastrand::f64(), out);
-            cut
+            core.closed(connection, reason, Instant::now(), fastrand::f64(), out)
         };
         self.step_telling(step, |&cut| {
             tracing::debug!(endpoint = %self.endpoint, connection, %reason, cut, "connection closed");

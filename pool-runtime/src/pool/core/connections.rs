@@ -50,13 +50,25 @@ impl<P, W> Core<P, W> {
 
     /// A connection is gone, with every slot that was taken on it. Connections that die one after the other before they
     /// were of any use count as failed dials, so that a peer that accepts and hangs up is not dialled in a tight loop.
-    /// The first of them does not: it is an accident, and the next call may connect at once.
-    pub(crate) fn closed(&mut self, connection: ConnectionId, now: Instant, random: f64, out: &mut Vec<Effect<W>>) {
-        let Some(index) = self.index_of(connection) else { return };
+    /// The first of them does not: it is an accident, and the next call may connect at once. That a runtime went away
+    /// says nothing of the endpoint.
+    ///
+    /// Gives the number of calls that were cut.
+    pub(crate) fn closed(
+        &mut self,
+        connection: ConnectionId,
+        reason: CloseReason,
+        now: Instant,
+        random: f64,
+        out: &mut Vec<Effect<W>>,
+    ) -> u32 {
+        let Some(index) = self.index_of(connection) else {
+            return 0;
+        };
         let entry = self.entries.remove(index);
         self.totals.closed += 1;
         self.totals.cut += u64::from(entry.in_flight);
-        if entry.state != ConnectionState::Draining {
+        if entry.state != ConnectionState::Draining && reason != CloseReason::RuntimeGone {
             self.lost_in_use += usize::from(entry.in_flight > 0);
             if now.duration_since(entry.opened) < self.policy.backoff.base
                 && entry.total_uses <= u64::from(entry.in_flight)
@@ -68,6 +80,7 @@ impl<P, W> Core<P, W> {
             }
         }
         self.plan(now, out);
+        entry.in_flight
     }
 
     /// Checks a connection's age and idleness, and the pool's needs: the connection's task has a runtime to dial on,

@@ -244,7 +244,7 @@ impl World {
         }
         self.gone.push(connection);
         let others = self.serving_without(connection);
-        self.input(|core, out| core.closed(connection, now, random, out));
+        self.input(|core, out| core.closed(connection, CloseReason::Lost, now, random, out));
         assert_eq!(others, self.serving_without(connection), "a loss evicts nobody else");
     }
 
@@ -264,7 +264,7 @@ impl World {
         let (now, random) = (self.now, self.rng.f64());
         let before = self.picture();
         self.input(|core, out| {
-            core.closed(connection, now, random, out);
+            core.closed(connection, CloseReason::Lost, now, random, out);
             core.going_away(connection, CloseReason::GoAway, now, out);
             core.limit_changed(connection, 0, now, out);
             core.stream_cut(connection, now, out);

@@ -212,6 +212,21 @@ fn a_peer_that_takes_connections_and_hangs_up_is_not_dialled_without_pause() {
 }
 
 #[test]
+fn runtimes_that_end_one_after_the_other_are_not_held_against_the_peer() {
+    let mut rig = Rig::new();
+    for connection in 1..=3 {
+        rig.queue_patient(0).unwrap();
+        rig.up(connection, NO_LIMIT);
+        assert_eq!(
+            rig.end(connection, CloseReason::RuntimeGone),
+            1,
+            "the call in flight is cut"
+        );
+        assert_eq!(rig.done(), [dial(connection), grant(0, connection)]);
+    }
+}
+
+#[test]
 fn closing_tells_those_who_wait_and_nothing_is_dialled_or_kept_from_then_on() {
     let mut rig = Rig::new().open(1);
     assert_eq!([rig.take(), rig.take()], [Some(1); 2]);

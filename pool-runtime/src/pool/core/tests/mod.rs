@@ -95,7 +95,11 @@ impl Rig {
     }
 
     fn lose(&mut self, connection: ConnectionId) {
-        self.core.closed(connection, self.now, 0.5, &mut self.out);
+        self.end(connection, CloseReason::Lost);
+    }
+
+    fn end(&mut self, connection: ConnectionId, reason: CloseReason) -> u32 {
+        self.core.closed(connection, reason, self.now, 0.5, &mut self.out)
     }
 
     fn limit(&mut self, connection: ConnectionId, limit: u32) {

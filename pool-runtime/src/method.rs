@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use pool_call_policy::Attempts;
+
 /// An RPC, as the .proto and the attribute describe it. Generated code keeps one in a `static`.
 #[derive(Debug, Clone, Copy)]
 pub struct Method {
@@ -12,6 +14,8 @@ pub struct Method {
     pub(crate) idempotency: Idempotency,
     pub(crate) deadline: Deadline,
     pub(crate) wait_for_ready: bool,
+    /// Extra attempts that the attribute states.
+    pub(crate) attempts: Option<Attempts>,
 }
 
 /// Which of the two sides streams.
@@ -60,6 +64,7 @@ impl Method {
             idempotency: Idempotency::Unknown,
             deadline: Deadline::Unset,
             wait_for_ready: false,
+            attempts: None,
         }
     }
 
@@ -78,6 +83,12 @@ impl Method {
     /// Whether the call waits while the endpoint cannot be reached, instead of failing at once.
     pub const fn wait_for_ready(mut self, wait: bool) -> Self {
         self.wait_for_ready = wait;
+        self
+    }
+
+    /// Allows extra attempts.
+    pub const fn attempts(mut self, attempts: Attempts) -> Self {
+        self.attempts = Some(attempts);
         self
     }
 }

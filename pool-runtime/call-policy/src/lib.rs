@@ -1,0 +1,13 @@
+//! What can be stated of a gRPC call, as plain values.
+//!
+//! The same things are said in three places: in the attribute of `#[pooled_client]`, in a service config that
+//! pool-build checks, and in one that a pool reads when it runs. Here stands once what can be said and what is valid
+//! (gRFC A6); nothing here acts.
+
+mod attempts;
+mod codes;
+mod method;
+
+pub use attempts::{Attempts, HedgingPolicy, MAX_ATTEMPTS, RetryPolicy, RetryThrottling};
+pub use codes::Codes;
+pub use method::MethodConfig;

@@ -1,11 +1,13 @@
 //! What is known of an RPC when the client is compiled.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
+use http::uri::PathAndQuery;
 use pool_call_policy::Attempts;
 
 /// An RPC, as the .proto and the attribute describe it. Generated code keeps one in a `static`.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Method {
     pub(crate) service: &'static str,
     pub(crate) name: &'static str,
@@ -16,6 +18,8 @@ pub struct Method {
     pub(crate) wait_for_ready: bool,
     /// Extra attempts that the attribute states.
     pub(crate) attempts: Option<Attempts>,
+    /// The path, once it has been parsed.
+    parsed: OnceLock<PathAndQuery>,
 }
 
 /// Which of the two sides streams.
@@ -65,7 +69,14 @@ impl Method {
             deadline: Deadline::Unset,
             wait_for_ready: false,
             attempts: None,
+            parsed: OnceLock::new(),
         }
+    }
+
+    pub(crate) fn uri_path(&self) -> PathAndQuery {
+        self.parsed
+            .get_or_init(|| PathAndQuery::from_static(self.path))
+            .clone()
     }
 
     /// States what a second processing of the same request does.

@@ -4,19 +4,29 @@
 //! copy of the trailers. Here the message is encoded into a buffer of its size, and decoded from the DATA frame it came
 //! in. What tonic's way would do differently, a compressed response, is left to tonic's way.
 
+use std::cell::Cell;
 use std::future::poll_fn;
-use std::pin::Pin;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http::HeaderMap;
-use http_body::Body;
 use prost::Message;
 use tonic::Status;
 
-use crate::call::ResponseBody;
+use crate::call::{Piece, ResponseBody};
 
 /// gRPC's message prefix: a flag for compression, and the length in four bytes.
 const PREFIX: usize = 5;
+
+/// Small messages of a thread are encoded into chunks of this size, one behind the other: a small allocation for each,
+/// and another for sharing it with h2, cost more than encoding it.
+const CHUNK: usize = 4 << 10;
+
+/// The largest message, prefix included, that goes into such a chunk: it keeps the chunk alive until it is answered.
+const SMALL: usize = CHUNK / 8;
+
+thread_local! {
+    static CHUNK_IN_USE: Cell<BytesMut> = Cell::default();
+}
 
 /// What tonic accepts unless told otherwise.
 pub(crate) const DEFAULT_MAX_DECODING: usize = 4 << 20;
@@ -30,11 +40,26 @@ pub(crate) fn encode(message: &impl Message, limit: Option<usize>) -> Result<Byt
         return Err(too_large("encoded", length, limit));
     }
     let prefix = u32::try_from(length).map_err(|_| too_large("encoded", length, u32::MAX as usize))?;
-    let mut buffer = BytesMut::with_capacity(PREFIX + length);
-    buffer.put_u8(0);
-    buffer.put_u32(prefix);
-    message.encode_raw(&mut buffer);
-    Ok(buffer.freeze())
+    let write = |buffer: &mut BytesMut| {
+        buffer.put_u8(0);
+        buffer.put_u32(prefix);
+        message.encode_raw(buffer);
+    };
+    let size = PREFIX + length;
+    if size > SMALL {
+        let mut buffer = BytesMut::with_capacity(size);
+        write(&mut buffer);
+        return Ok(buffer.freeze());
+    }
+    let mut chunk = CHUNK_IN_USE.take();
+    if chunk.capacity() < size {
+        // Takes the chunk back from its beginning if none of its messages is in use any more.
+        chunk.reserve(CHUNK);
+    }
+    write(&mut chunk);
+    let message = chunk.split().freeze();
+    CHUNK_IN_USE.set(chunk);
+    Ok(message)
 }
 
 /// Reads the one message of a response, and its trailers.
@@ -44,12 +69,9 @@ where
 {
     let mut incoming = Incoming::default();
     let trailers = loop {
-        let frame = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
-        match frame.transpose()? {
-            Some(frame) => match frame.into_data() {
-                Ok(data) => incoming.push(data, limit)?,
-                Err(frame) => break frame.into_trailers().unwrap_or_default(),
-            },
+        match poll_fn(|cx| body.poll_piece(cx)).await? {
+            Some(Piece::Data(data)) => incoming.push(data, limit)?,
+            Some(Piece::Trailers(trailers)) => break trailers,
             None => return Err(Failure::NoTrailers),
         }
     };

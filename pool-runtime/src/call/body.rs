@@ -33,6 +33,14 @@ pub struct ResponseBody {
     span: tracing::Span,
 }
 
+/// A part of a body.
+#[derive(Debug)]
+pub(crate) enum Piece {
+    Data(Bytes),
+    /// The last.
+    Trailers(HeaderMap),
+}
+
 /// A response under way. The handles of the stream go before the slot does.
 struct Flow {
     receive: RecvStream,
@@ -91,15 +99,12 @@ impl ResponseBody {
         self.status(kind, &flow.hold)
     }
 
-    /// Whether the deadline has passed while the body always had more to give. Looked at from the second piece of
+    /// The deadline, if it has passed while the body always had more to give. Looked at from the second piece of
     /// data on, so that a small unary response costs no look at the clock.
-    fn is_late(&mut self) -> bool {
+    fn is_late(&mut self) -> Option<Deadline> {
         let has_begun = std::mem::replace(&mut self.has_begun, true);
-        has_begun
-            && self
-                .timer
-                .deadline
-                .is_some_and(|deadline| deadline.at <= Instant::now())
+        let deadline = self.timer.deadline.filter(|_| has_begun)?;
+        (deadline.at <= Instant::now()).then_some(deadline)
     }
 
     fn time_out(&mut self, deadline: Deadline) -> Option<Status> {
@@ -114,16 +119,46 @@ impl ResponseBody {
         status
     }
 
-    fn poll_flow(flow: &mut Flow, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, h2::Error>> {
-        if let Some(data) = ready!(flow.receive.poll_data(cx)) {
+    /// The next piece; none once the body has ended.
+    pub(crate) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Piece>, Status>> {
+        let Some(flow) = &mut self.flow else {
+            return Poll::Ready(Ok(None));
+        };
+        let piece = match flow.poll(cx) {
+            Poll::Ready(Ok(piece)) => piece,
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(self.fail(&error))),
+            Poll::Pending => {
+                let deadline = ready!(self.timer.poll(cx));
+                return Poll::Ready(self.time_out(deadline).map_or(Ok(None), Err));
+            }
+        };
+        match &piece {
+            Some(Piece::Data(_)) => {
+                if let Some(deadline) = self.is_late() {
+                    return Poll::Ready(self.time_out(deadline).map_or(Ok(None), Err));
+                }
+            }
+            Some(Piece::Trailers(trailers)) => {
+                super::span::record_trailers(&self.span, trailers);
+                self.finish();
+            }
+            None => self.finish(),
+        }
+        Poll::Ready(Ok(piece))
+    }
+}
+
+impl Flow {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Piece>, h2::Error>> {
+        if let Some(data) = ready!(self.receive.poll_data(cx)) {
             let data = data?;
             // Fails only for more than was received.
-            let _ = flow.receive.flow_control().release_capacity(data.len());
-            flow.hold.link().saw_data(data.len());
-            return Poll::Ready(Ok(Some(Frame::data(data))));
+            let _ = self.receive.flow_control().release_capacity(data.len());
+            self.hold.link().saw_data(data.len());
+            return Poll::Ready(Ok(Some(Piece::Data(data))));
         }
-        let trailers: Option<HeaderMap> = ready!(flow.receive.poll_trailers(cx))?;
-        Poll::Ready(Ok(trailers.map(Frame::trailers)))
+        let trailers = ready!(self.receive.poll_trailers(cx))?;
+        Poll::Ready(Ok(trailers.map(Piece::Trailers)))
     }
 }
 
@@ -132,34 +167,12 @@ impl Body for ResponseBody {
     type Error = Status;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let this = self.get_mut();
-        let Some(flow) = &mut this.flow else {
-            return Poll::Ready(None);
+        let frame = |piece| match piece {
+            Piece::Data(data) => Frame::data(data),
+            Piece::Trailers(trailers) => Frame::trailers(trailers),
         };
-        match Self::poll_flow(flow, cx) {
-            Poll::Ready(Ok(Some(frame))) if frame.is_data() && this.is_late() => Poll::Ready(
-                this.timer
-                    .deadline
-                    .and_then(|deadline| this.time_out(deadline))
-                    .map(Err),
-            ),
-            Poll::Ready(Ok(Some(frame))) => {
-                if let Some(trailers) = frame.trailers_ref() {
-                    super::span::record_trailers(&this.span, trailers);
-                    this.finish();
-                }
-                Poll::Ready(Some(Ok(frame)))
-            }
-            Poll::Ready(Ok(None)) => {
-                this.finish();
-                Poll::Ready(None)
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Some(Err(this.fail(&error)))),
-            Poll::Pending => {
-                let deadline = ready!(this.timer.poll(cx));
-                Poll::Ready(this.time_out(deadline).map(Err))
-            }
-        }
+        let piece = ready!(self.get_mut().poll_piece(cx));
+        Poll::Ready(piece.transpose().map(|piece| piece.map(frame)))
     }
 
     fn is_end_stream(&self) -> bool {

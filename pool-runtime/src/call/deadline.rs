@@ -28,6 +28,11 @@ impl Deadline {
         }
     }
 
+    /// Nothing of it has passed yet.
+    pub(super) fn is_whole(&self, now: Instant) -> bool {
+        self.at.saturating_duration_since(now) == self.after.min(LONGEST)
+    }
+
     /// The failure that this deadline is.
     pub(crate) fn exceeded(&self, phase: Phase) -> Kind {
         Kind::Deadline {
@@ -55,6 +60,11 @@ impl Deadline {
         value.set_sensitive(left != all && timeout != Timeout::of(all));
         value
     }
+}
+
+/// A deadline of which nothing has passed yet, as a header's value.
+pub(crate) fn whole_header(after: Duration) -> HeaderValue {
+    Timeout::of(after.min(LONGEST)).header()
 }
 
 /// The timer of a call's deadline: made when the call first has to wait for the peer, and kept to its end.

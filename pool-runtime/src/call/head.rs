@@ -1,9 +1,9 @@
 //! The head of a request, and whether the head of an answer is gRPC.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, HeaderValue, TE, USER_AGENT};
-use http::uri::{PathAndQuery, Uri};
+use http::uri::{self, PathAndQuery, Uri};
 use http::{HeaderMap, Method, StatusCode};
 use tokio::time::Instant;
 use tonic::Status;
@@ -13,27 +13,35 @@ use crate::Error;
 use crate::error::Kind;
 use crate::pool::shared::Shared;
 
+/// The headers that the unary calls of a client have in common.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Common {
+    pub(crate) headers: HeaderMap,
+    /// The deadline that their `grpc-timeout` says, which is that of most calls when they are sent.
+    pub(crate) timeout: Option<Duration>,
+}
+
 /// The head of a request, from which each attempt makes its own.
 #[derive(Debug)]
-pub(crate) struct Head {
+pub(crate) struct Head<'a> {
     pub(super) uri: Uri,
-    /// Headers that all calls of a client have, with a place for `grpc-timeout`: a map that is cloned has no room for
-    /// one more.
-    common: Option<Arc<HeaderMap>>,
+    common: Option<&'a Common>,
     /// This call's own; they count where both have one.
     pub(super) own: HeaderMap,
 }
 
-impl Head {
+impl<'a> Head<'a> {
     /// The head of a call with what all calls of a client have, and metadata of its own.
     pub(crate) fn new(
         shared: &Shared,
         path: PathAndQuery,
-        common: Arc<HeaderMap>,
+        common: &'a Common,
         own: HeaderMap,
     ) -> Result<Self, Status> {
+        let mut uri = uri::Parts::default();
+        uri.path_and_query = Some(path);
         Ok(Self {
-            uri: absolute(path.into(), shared)?,
+            uri: absolute(uri, shared)?,
             common: Some(common),
             own,
         })
@@ -44,25 +52,30 @@ impl Head {
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.entry(USER_AGENT).or_insert_with(|| shared.user_agent.clone());
         Ok(Self {
-            uri: absolute(uri, shared)?,
+            uri: absolute(uri.into_parts(), shared)?,
             common: None,
             own: headers,
         })
     }
 
     pub(super) fn request(&self, deadline: Option<Deadline>, now: Instant) -> http::Request<()> {
-        let mut headers = match &self.common {
+        let (mut headers, said) = match self.common {
             Some(common) => {
-                let mut headers = HeaderMap::clone(common);
+                let mut headers = common.headers.clone();
                 overlay(&mut headers, &self.own);
-                headers
+                (headers, common.timeout.filter(|_| self.own.is_empty()))
             }
-            None => self.own.clone(),
+            None => (self.own.clone(), None),
         };
         match deadline {
-            Some(deadline) => headers.insert(GRPC_TIMEOUT, deadline.header(now)),
-            None => headers.remove(GRPC_TIMEOUT),
-        };
+            Some(deadline) if said == Some(deadline.after) && deadline.is_whole(now) => {}
+            Some(deadline) => {
+                headers.insert(GRPC_TIMEOUT, deadline.header(now));
+            }
+            None => {
+                headers.remove(GRPC_TIMEOUT);
+            }
+        }
         let mut request = http::Request::new(());
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.uri.clone();
@@ -85,10 +98,9 @@ fn overlay(headers: &mut HeaderMap, own: &HeaderMap) {
     }
 }
 
-/// `uri` with the target's scheme and, where it has none of its own (tonic's `with_origin`), authority.
-fn absolute(uri: Uri, shared: &Shared) -> Result<Uri, Status> {
+/// The URI with the target's scheme and, where it has none of its own (tonic's `with_origin`), authority.
+fn absolute(mut parts: uri::Parts, shared: &Shared) -> Result<Uri, Status> {
     let (scheme, authority) = shared.dialer.target().origin();
-    let mut parts = uri.into_parts();
     parts.scheme = Some(scheme.clone());
     parts.authority.get_or_insert_with(|| authority.clone());
     parts

@@ -30,11 +30,12 @@ use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 use tracing::Instrument;
 
+pub(crate) use self::body::Piece;
 pub use self::body::ResponseBody;
-pub(crate) use self::deadline::GRPC_TIMEOUT;
+pub(crate) use self::deadline::{GRPC_TIMEOUT, whole_header};
 use self::deadline::{Deadline, Timer};
 use self::fate::{Fate, Mark};
-pub(crate) use self::head::Head;
+pub(crate) use self::head::{Common, Head};
 use self::hold::Hold;
 pub(crate) use self::outgoing::Outgoing;
 use self::outgoing::Pump;
@@ -70,7 +71,7 @@ pub(crate) struct Options {
 /// Makes a call. Dropping the future at any point cancels the call and gives back what it holds.
 pub(crate) async fn call(
     source: Source<'_>,
-    head: &Head,
+    head: &Head<'_>,
     body: Outgoing,
     options: Options,
 ) -> Result<http::Response<ResponseBody>, Status> {
@@ -89,7 +90,7 @@ pub(crate) async fn call(
 
 async fn run(
     source: Source<'_>,
-    head: &Head,
+    head: &Head<'_>,
     mut body: Outgoing,
     options: Options,
     span: tracing::Span,
@@ -138,7 +139,7 @@ impl Source<'_> {
 /// A call under way.
 struct Call<'a> {
     source: Source<'a>,
-    head: &'a Head,
+    head: &'a Head<'a>,
     timer: Timer,
     for_ready: bool,
     attempts: u32,

@@ -13,13 +13,13 @@ use std::time::Duration;
 use http::uri::PathAndQuery;
 use prost::Message;
 use tonic::client::Grpc;
-use tonic::codec::{Codec, CompressionEncoding, EnabledCompressionEncodings, Streaming};
+use tonic::codec::{Codec, CompressionEncoding, Streaming};
 use tonic::codegen::tokio_stream::Stream;
 use tonic::service::Interceptor;
 use tonic::{GrpcMethod, Request, Response, Status};
 
 use self::reply::GRPC_ENCODING;
-use self::settings::{Settings, common_headers, sanitized};
+use self::settings::{Settings, common, sanitized};
 use crate::Pool;
 use crate::call::{self, Head, Options, Outgoing, Source};
 use crate::method::{Deadline, Method, Shape};
@@ -37,18 +37,13 @@ pub struct Client {
 impl Client {
     /// A client over `pool`; `deadline` is what the attribute states for the whole client.
     pub fn new(pool: Pool, deadline: Deadline) -> Self {
-        let settings = Settings {
-            headers: Arc::new(common_headers(
-                &pool.shared().user_agent,
-                EnabledCompressionEncodings::default(),
-            )),
-            ..Settings::default()
-        };
-        Self {
+        let mut this = Self {
             pool,
             deadline,
-            settings: Arc::new(settings),
-        }
+            settings: Arc::default(),
+        };
+        this.state_common();
+        this
     }
 
     /// The pool behind the client.
@@ -60,6 +55,7 @@ impl Client {
     #[must_use]
     pub fn with_deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Deadline::After(deadline);
+        self.state_common();
         self
     }
 
@@ -83,11 +79,8 @@ impl Client {
     /// Accepts compressed responses.
     #[must_use]
     pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
-        let agent = self.pool.shared().user_agent.clone();
-        self.set(|settings| {
-            settings.accept_compressed.enable(encoding);
-            settings.headers = Arc::new(common_headers(&agent, settings.accept_compressed));
-        });
+        self.set(|settings| settings.accept_compressed.enable(encoding));
+        self.state_common();
         self
     }
 
@@ -109,6 +102,19 @@ impl Client {
         change(Arc::make_mut(&mut self.settings));
     }
 
+    /// Follows a change of what all calls of the client say.
+    fn state_common(&mut self) {
+        let shared = self.pool.shared().clone();
+        let deadline = match self.deadline {
+            Deadline::After(after) => Some(after),
+            Deadline::None => None,
+            Deadline::Unset => shared.config.deadline,
+        };
+        self.set(|settings| {
+            settings.common = common(&shared.user_agent, settings.accept_compressed, deadline);
+        });
+    }
+
     /// One request, one response, both of them prost messages.
     pub async fn unary_prost<C>(
         &self,
@@ -127,8 +133,7 @@ impl Client {
         let (metadata, _, message) = self.intercept(method, request)?.into_parts();
         let message = unary::encode(&message, self.settings.max_encoding_message_size)?;
         let shared = self.pool.shared();
-        let path = PathAndQuery::from_static(method.path);
-        let head = Head::new(shared, path, self.settings.headers.clone(), sanitized(metadata))?;
+        let head = Head::new(shared, method.uri_path(), &self.settings.common, sanitized(metadata))?;
         let options = self.options(method);
         let response = call::call(Source::Pool(shared), &head, Outgoing::whole(message), options).await?;
         if !self.settings.accept_compressed.is_empty() && response.headers().contains_key(GRPC_ENCODING) {
@@ -217,7 +222,7 @@ impl Client {
         Ok((
             self.settings.apply(Grpc::new(caller)),
             request,
-            PathAndQuery::from_static(method.path),
+            method.uri_path(),
         ))
     }
 

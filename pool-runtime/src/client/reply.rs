@@ -34,7 +34,12 @@ impl Settings {
             Ok(received) => received,
             Err(failure) => return Err(failed(failure, headers)),
         };
-        headers.extend(trailers);
+        if trailers.len() == 1 {
+            // Of an OK response the status is all there is, most often.
+            headers.insert(Status::GRPC_STATUS, HeaderValue::from_static("0"));
+        } else {
+            headers.extend(trailers);
+        }
         Ok(Response::from_parts(
             MetadataMap::from_headers(headers),
             message,

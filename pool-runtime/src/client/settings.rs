@@ -1,6 +1,7 @@
 //! What is set on a client, and the headers that follow from it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, TE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -10,7 +11,7 @@ use tonic::metadata::MetadataMap;
 use tonic::service::Interceptor;
 use tonic::{Request, Status};
 
-use crate::call;
+use crate::call::{self, Common};
 
 /// What is set on a client beyond its deadline.
 #[derive(Clone, Default)]
@@ -21,8 +22,8 @@ pub(super) struct Settings {
     pub(super) accept_compressed: EnabledCompressionEncodings,
     pub(super) max_decoding_message_size: Option<usize>,
     pub(super) max_encoding_message_size: Option<usize>,
-    /// The headers of every unary call of prost messages.
-    pub(super) headers: Arc<HeaderMap>,
+    /// What every unary call of prost messages says.
+    pub(super) common: Common,
 }
 
 /// An interceptor that is shared by all calls of a client. tonic's interceptors take `&mut self`; each call runs a
@@ -79,21 +80,26 @@ pub(super) fn sanitized(metadata: MetadataMap) -> HeaderMap {
     headers
 }
 
-/// The headers that all calls of a client have.
-pub(super) fn common_headers(user_agent: &HeaderValue, accepted: EnabledCompressionEncodings) -> HeaderMap {
+/// What all unary calls of a client say; `timeout` is the deadline that most of them have.
+pub(super) fn common(
+    user_agent: &HeaderValue,
+    accepted: EnabledCompressionEncodings,
+    timeout: Option<Duration>,
+) -> Common {
     // Its clones have room for a few names of a call's own before they have to hash all of them anew.
     let mut headers = HeaderMap::with_capacity(12);
     headers.insert(TE, HeaderValue::from_static("trailers"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert(USER_AGENT, user_agent.clone());
-    headers.insert(call::GRPC_TIMEOUT, HeaderValue::from_static("1S"));
+    // There is a place for it at any rate: a map that was cloned has no room for one more.
+    headers.insert(call::GRPC_TIMEOUT, call::whole_header(timeout.unwrap_or_default()));
     if !accepted.is_empty() {
         let names = in_order(accepted).into_iter().map(|encoding| format!("{encoding},"));
         if let Ok(names) = HeaderValue::try_from(names.collect::<String>() + "identity") {
             headers.insert("grpc-accept-encoding", names);
         }
     }
-    headers
+    Common { headers, timeout }
 }
 
 /// The encodings in the order in which they were enabled, which is that of preference.

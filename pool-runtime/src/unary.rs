@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::future::poll_fn;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use prost::Message;
 use tonic::Status;
 
@@ -40,9 +40,9 @@ pub(crate) fn encode(message: &impl Message, limit: Option<usize>) -> Result<Byt
         return Err(too_large("encoded", length, limit));
     }
     let prefix = u32::try_from(length).map_err(|_| too_large("encoded", length, u32::MAX as usize))?;
+    let [a, b, c, d] = prefix.to_be_bytes();
     let write = |buffer: &mut BytesMut| {
-        buffer.put_u8(0);
-        buffer.put_u32(prefix);
+        buffer.put_slice(&[0, a, b, c, d]);
         message.encode_raw(buffer);
     };
     let size = PREFIX + length;
@@ -75,10 +75,18 @@ where
             None => return Err(Failure::NoTrailers),
         }
     };
-    match trailers.get(Status::GRPC_STATUS) {
+    match status_of(&trailers) {
         Some(code) if code.as_bytes() == b"0" => Ok((incoming.decode()?, trailers)),
         Some(_) => Err(Failure::Trailers(trailers)),
         None => Err(Failure::NoTrailers),
+    }
+}
+
+fn status_of(trailers: &HeaderMap) -> Option<&HeaderValue> {
+    match trailers.iter().next() {
+        // Most often it is all there is, and comparing a name costs less than looking it up.
+        Some((name, code)) if name == Status::GRPC_STATUS => Some(code),
+        _ => trailers.get(Status::GRPC_STATUS),
     }
 }
 

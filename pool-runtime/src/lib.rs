@@ -106,6 +106,7 @@ pub mod __private {
     pub use crate::client::Client;
     pub use crate::method::{Deadline, Idempotency, Method, Shape};
     pub use crate::{Error, Pool};
+    pub use pool_call_policy::{Attempts, Codes, HedgingPolicy, RetryPolicy};
     pub use pool_macros::__pooled_client_rpcs;
     pub use tonic;
 }

@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use h2::RecvStream;
 use h2::client::ResponseFuture;
+use pool_call_policy::Attempts;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
@@ -65,6 +66,8 @@ pub(crate) struct Options {
     pub(crate) default_deadline: Option<Duration>,
     /// Waits while the endpoint cannot be reached.
     pub(crate) wait_for_ready: bool,
+    /// Attempts beyond the first, for calls that may have been processed.
+    pub(crate) attempts: Option<Attempts>,
 }
 
 /// Makes a call. Dropping the future at any point cancels the call and gives back what it holds.

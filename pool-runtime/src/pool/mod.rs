@@ -13,6 +13,7 @@ mod scale;
 pub(crate) mod shared;
 pub(crate) mod slot;
 pub(crate) mod stats;
+pub(crate) mod throttle;
 mod waiters;
 
 use std::fmt;

@@ -17,6 +17,7 @@ use super::core::{ConnectionId, Core, Effect, Entry, Refusal};
 use super::dial::{self, Dial};
 use super::event::{CloseReason, Event, Observers};
 use super::slot::Slot;
+use super::throttle::Throttle;
 use crate::Error;
 use crate::conn::control::Drain;
 use crate::conn::dial::Dialer;
@@ -52,6 +53,8 @@ pub(crate) struct Shared {
     core: Mutex<PoolCore>,
     last_error: Mutex<Option<ConnectError>>,
     pub(crate) config: Config,
+    /// The retry budget; `None` if there is no limit.
+    pub(crate) throttle: Option<Throttle>,
     pub(crate) dialer: Dialer,
     pub(crate) endpoint: Arc<str>,
     observers: Observers,
@@ -80,6 +83,7 @@ impl Shared {
             user_agent: config.user_agent(),
             core: Mutex::new(Core::new(config.policy.clone())),
             last_error: Mutex::new(None),
+            throttle: config.retry_throttling.map(Throttle::new),
             config,
             dialer,
             endpoint,

@@ -7,6 +7,7 @@ pub(crate) mod core;
 mod dial;
 pub(crate) mod event;
 pub(crate) mod lease;
+pub(crate) mod ledger;
 pub(crate) mod picker;
 pub(crate) mod policy;
 mod scale;

@@ -16,8 +16,8 @@ use super::config::Config;
 use super::core::{ConnectionId, Core, Effect, Entry, Refusal};
 use super::dial::{self, Dial};
 use super::event::{CloseReason, Event, Observers};
+use super::ledger::Ledger;
 use super::slot::Slot;
-use super::throttle::Throttle;
 use crate::Error;
 use crate::conn::control::Drain;
 use crate::conn::dial::Dialer;
@@ -53,8 +53,7 @@ pub(crate) struct Shared {
     core: Mutex<PoolCore>,
     last_error: Mutex<Option<ConnectError>>,
     pub(crate) config: Config,
-    /// The retry budget; `None` if there is no limit.
-    pub(crate) throttle: Option<Throttle>,
+    pub(crate) ledger: Ledger,
     pub(crate) dialer: Dialer,
     pub(crate) endpoint: Arc<str>,
     observers: Observers,
@@ -83,7 +82,7 @@ impl Shared {
             user_agent: config.user_agent(),
             core: Mutex::new(Core::new(config.policy.clone())),
             last_error: Mutex::new(None),
-            throttle: config.retry_throttling.map(Throttle::new),
+            ledger: Ledger::new(config.retry_throttling),
             config,
             dialer,
             endpoint,

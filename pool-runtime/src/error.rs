@@ -5,10 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tonic::Status;
+use tonic::{Code, Status};
 
 use crate::conn::error::{BoxError, ConnectError};
 use crate::pool::event::CloseReason;
+use crate::status;
 
 /// Why a pool could not do what was asked of it.
 ///
@@ -78,6 +79,8 @@ pub(crate) enum Kind {
         http_status: http::StatusCode,
         content_type: Option<String>,
     },
+    /// The server failed the call. That is told by its own status; this one comes with it.
+    Answered { code: Code },
     /// The request cannot be put on an HTTP/2 connection.
     Request { problem: String },
     /// Nobody runs Tokio here.
@@ -125,7 +128,8 @@ impl Error {
         self
     }
 
-    /// The error inside of a status that a pooled call returned, if this crate made that status.
+    /// The error inside of a status that a pooled call returned, if this crate made that status, or if the server did and
+    /// the call was tried more than once ([`Error::is_answer`]).
     pub fn of(status: &Status) -> Option<&Self> {
         let mut cause = status.source();
         while let Some(error) = cause {
@@ -164,6 +168,12 @@ impl Error {
         )
     }
 
+    /// The server failed the call itself. Its status, in which this error is, is as the server sent it; the error is
+    /// there only if the call was tried more than once, to say [how often](Error::attempts).
+    pub fn is_answer(&self) -> bool {
+        matches!(self.0.kind, Kind::Answered { .. })
+    }
+
     /// A setting cannot be used; the message names it.
     pub fn is_config(&self) -> bool {
         matches!(self.0.kind, Kind::Config { .. })
@@ -183,13 +193,14 @@ impl Error {
             | Kind::Reset { phase, .. } => Some(phase),
             Kind::Connect => Some(Phase::Connecting),
             Kind::QueueFull { .. } | Kind::NothingFree => Some(Phase::Waiting),
-            Kind::NotGrpc { .. } => Some(Phase::Responding),
+            Kind::NotGrpc { .. } | Kind::Answered { .. } => Some(Phase::Responding),
             Kind::Request { .. } => Some(Phase::Requesting),
             Kind::Config { .. } | Kind::Closed | Kind::NoRuntime => None,
         }
     }
 
-    /// How many times a connection was asked to carry the call; 0 if it never got that far.
+    /// How many times a connection was asked to carry the call, retries, hedges and replays included; 0 if it never
+    /// got that far.
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }
@@ -201,6 +212,10 @@ impl Error {
 
     pub(crate) fn kind(&self) -> &Kind {
         &self.0.kind
+    }
+
+    pub(crate) fn code(&self) -> Code {
+        status::code(&self.0.kind)
     }
 
     fn connect_error(&self) -> Option<&ConnectError> {
@@ -246,6 +261,7 @@ impl fmt::Display for Kind {
                 write!(f, "the answer is not gRPC: HTTP status {http_status}, content-type ")?;
                 f.write_str(content_type.as_deref().unwrap_or("missing"))
             }
+            Self::Answered { code } => write!(f, "the server failed the call: {code:?}"),
             Self::Request { problem } => write!(f, "the request cannot be sent: {problem}"),
             Self::NoRuntime => f.write_str("called outside of a Tokio runtime"),
         }

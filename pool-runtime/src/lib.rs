@@ -27,7 +27,8 @@
 //!    [`max_connections`](Builder::max_connections).
 //! 2. It is sent, and sent again on another slot for as long as the peer cannot have processed it: its connection was
 //!    lost before a byte was written, the stream was refused, or a GOAWAY excluded it.
-//! 3. It ends with the last byte of its response, its failure, its deadline, or when its future or its response is
+//! 3. If it fails before its response begins, and its policy says so, it is made again: see below.
+//! 4. It ends with the last byte of its response, its failure, its deadline, or when its future or its response is
 //!    dropped. Then, and not before, the slot goes to the next in line.
 //!
 //! # Deadlines
@@ -37,11 +38,30 @@
 //! everything from the method call to the last byte, and what is left of it when the request goes out is its
 //! `grpc-timeout`.
 //!
+//! # Retries and hedging
+//!
+//! A call that may have been processed is made again only if that is stated: by the RPC's retry or hedging policy (gRFC
+//! A6), or by its being idempotent (`idempotency_level` in the .proto, `idempotent` on the attribute), for which there are
+//! three attempts at most, about 100 and 200 ms apart, while the server is UNAVAILABLE.
+//!
+//! - **Retries** come one after the other. A call is committed once its response begins: a failure after that is final. The
+//!   request is kept for the next attempt, a streamed one up to 256 KiB, past which the call is committed too.
+//! - **Hedges** run side by side, and the first to be answered wins. Only calls with one request message are hedged. A
+//!   hedge takes a slot only if one is free at once.
+//! - The deadline spans all attempts, and each tells the server what is left of it. A retry that would begin past it is not
+//!   waited for.
+//! - The server has its say: `grpc-retry-pushback-ms` moves the next attempt or forbids it, and
+//!   `grpc-previous-rpc-attempts` tells it how many there were.
+//! - [`retry_throttling`](Builder::retry_throttling) bounds the load that retries put on an endpoint that fails.
+//!
+//! The caller gets what the last attempt failed with, and finds the number of attempts in [`Error::attempts`].
+//!
 //! # Failures
 //!
 //! Calls fail with a [`Status`](tonic::Status). Those that the server sent are passed on as they are; in those made here
 //! [`Error::of`] finds what happened: the endpoint, the [`Phase`], the number of attempts, the cause, and whether the
-//! request was sent.
+//! request was sent. In a status of the server's it finds an error only if there was more than one attempt
+//! ([`Error::is_answer`]).
 //!
 //! | what happened | code |
 //! |---|---|
@@ -106,6 +126,7 @@ pub mod __private {
     pub use crate::client::Client;
     pub use crate::method::{Deadline, Idempotency, Method, Shape};
     pub use crate::{Error, Pool};
+    pub use pool_call_policy::{Attempts, Codes, HedgingPolicy, RetryPolicy};
     pub use pool_macros::__pooled_client_rpcs;
     pub use tonic;
 }

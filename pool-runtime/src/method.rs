@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
-use pool_call_policy::Attempts;
+use pool_call_policy::{Attempts, RetryPolicy};
 
 /// An RPC, as the .proto and the attribute describe it. Generated code keeps one in a `static`.
 #[derive(Debug, Clone)]
@@ -44,6 +44,16 @@ pub enum Idempotency {
     NoSideEffects,
     /// Processing it twice is as good as processing it once.
     Idempotent,
+}
+
+impl Idempotency {
+    /// The attempts of an RPC of which nothing else is said.
+    pub(crate) const fn attempts(self) -> Option<Attempts> {
+        match self {
+            Self::Unknown => None,
+            Self::NoSideEffects | Self::Idempotent => Some(Attempts::Retry(RetryPolicy::IDEMPOTENT)),
+        }
+    }
 }
 
 /// A deadline as one level of the configuration (client or RPC) states it.

@@ -20,8 +20,9 @@ impl From<Error> for Status {
     }
 }
 
-fn code(kind: &Kind) -> Code {
+pub(crate) fn code(kind: &Kind) -> Code {
     match kind {
+        Kind::Answered { code } => *code,
         Kind::Deadline { .. } => Code::DeadlineExceeded,
         Kind::QueueFull { .. } | Kind::AcquireTimeout { .. } | Kind::NothingFree => Code::ResourceExhausted,
         Kind::Closed | Kind::Connect | Kind::Lost { .. } => Code::Unavailable,

@@ -7,5 +7,6 @@
 
 mod calls;
 mod faults;
+mod policy;
 mod pool;
 mod support;

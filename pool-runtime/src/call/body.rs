@@ -9,12 +9,14 @@ use bytes::Bytes;
 use h2::RecvStream;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
+use pool_call_policy::Codes;
 use tokio::time::Instant;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::deadline::{Deadline, Timer};
 use super::fate;
 use super::hold::Hold;
+use super::outcome;
 use super::outgoing::Pump;
 use crate::Error;
 use crate::error::{Kind, Phase};
@@ -29,7 +31,7 @@ pub struct ResponseBody {
     timer: Timer,
     /// Data has come before: the clock is worth a look, in case the body never has to wait.
     has_begun: bool,
-    attempts: u32,
+    account: Account,
     span: tracing::Span,
 }
 
@@ -39,6 +41,15 @@ pub(crate) enum Piece {
     Data(Bytes),
     /// The last.
     Trailers(HeaderMap),
+}
+
+/// What is told of the call when its response ends.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Account {
+    /// How often the call was sent.
+    pub(super) attempts: u32,
+    /// The codes that count against the retry budget, if the call has to do with it.
+    pub(super) codes: Option<Codes>,
 }
 
 /// A response under way. The handles of the stream go before the slot does.
@@ -53,10 +64,11 @@ struct Flow {
 impl ResponseBody {
     pub(super) fn new(
         receive: RecvStream,
+        has_ended: bool,
         pump: Option<Pump>,
         hold: Hold,
         timer: Timer,
-        attempts: u32,
+        account: Account,
         span: tracing::Span,
     ) -> Self {
         let mut this = Self {
@@ -68,11 +80,11 @@ impl ResponseBody {
             }),
             timer,
             has_begun: false,
-            attempts,
+            account,
             span,
         };
         // A response that ended with its headers (Trailers-Only) holds nothing up.
-        if this.flow.as_ref().is_some_and(|flow| flow.receive.is_end_stream()) {
+        if has_ended {
             this.finish();
         }
         this
@@ -114,8 +126,9 @@ impl ResponseBody {
 
     fn status(&self, kind: Kind, hold: &Hold) -> Status {
         let endpoint: &Arc<str> = &hold.slot().shared().endpoint;
-        let status = Status::from(Error::new(kind, endpoint).after(self.attempts, true));
+        let status = Status::from(Error::new(kind, endpoint).after(self.account.attempts, true));
         super::span::record(&self.span, status.code());
+        self.settle(status.code(), hold);
         status
     }
 
@@ -140,11 +153,27 @@ impl ResponseBody {
             }
             Some(Piece::Trailers(trailers)) => {
                 super::span::record_trailers(&self.span, trailers);
+                self.settle_with(trailers);
                 self.finish();
             }
             None => self.finish(),
         }
         Poll::Ready(Ok(piece))
+    }
+
+    fn settle_with(&self, trailers: &HeaderMap) {
+        if self.account.codes.is_some()
+            && let Some(flow) = &self.flow
+        {
+            self.settle(outcome::code(trailers), &flow.hold);
+        }
+    }
+
+    /// Tells the retry budget how the call ended.
+    fn settle(&self, code: Code, hold: &Hold) {
+        if let Some(codes) = self.account.codes {
+            hold.slot().shared().ledger.ended(codes, code);
+        }
     }
 }
 
@@ -195,7 +224,7 @@ impl Default for ResponseBody {
             flow: None,
             timer: Timer::default(),
             has_begun: false,
-            attempts: 0,
+            account: Account::default(),
             span: tracing::Span::none(),
         }
     }

@@ -1,52 +1,55 @@
-//! One call: its deadline over everything, and sending it again as long as the peer cannot have processed it.
+//! One call: its deadline over everything, sending it again as long as the peer cannot have processed it, and making it
+//! again as its policy has it.
 //!
 //! ```text
-//! request -> Outgoing::begin -> acquire a slot -> send -> await headers -> ResponseBody
-//!                                    ^                         |
-//!                                    +--- not processed -------+
+//!                                 +---- again: a delay, as `retry` decides -----+
+//!                                 v                                             |
+//! request -> Outgoing::begin -> attempt: a slot -> send -> await headers -> failed
+//!                                 ^  |     ^                 |    |
+//!      race: as `hedge` decides --+  |     +- not processed -+    +-> ResponseBody
 //! ```
+//!
+//! [`attempt`] is what calls with and without a policy have in common. [`retry`] and [`hedge`] decide, on what
+//! [`outcome`] makes of a failure, and do nothing else; [`again`] and [`race`] carry out what they decide.
 //!
 //! A call is made of HTTP: tonic encodes the request and decodes the response, and one way serves every shape.
 
+mod again;
+mod attempt;
 mod body;
 mod deadline;
 mod fate;
 mod head;
+mod hedge;
 pub(crate) mod hold;
+mod outcome;
 mod outgoing;
+mod race;
+mod retry;
 mod span;
 
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
-use h2::RecvStream;
-use h2::client::ResponseFuture;
+use pool_call_policy::Attempts;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tonic::Status;
 use tracing::Instrument;
 
+use self::attempt::Call;
 pub(crate) use self::body::Piece;
 pub use self::body::ResponseBody;
 pub(crate) use self::deadline::{GRPC_TIMEOUT, whole_header};
 use self::deadline::{Deadline, Timer};
-use self::fate::{Fate, Mark};
 pub(crate) use self::head::{Common, Head};
-use self::hold::Hold;
 pub(crate) use self::outgoing::Outgoing;
-use self::outgoing::Pump;
+use self::retry::Retry;
 use crate::Error;
-use crate::error::{Kind, Phase};
+use crate::error::Kind;
 use crate::pool::shared::Shared;
-use crate::pool::slot::{Slot, Wait};
-
-/// How often a call that was never processed is sent again before it fails. A healthy pool needs one or two; a peer
-/// that refuses everything must not be asked for ever.
-const MAX_REPLAYS: u32 = 16;
+use crate::pool::slot::Slot;
 
 /// Where a call gets its slot from.
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +69,8 @@ pub(crate) struct Options {
     pub(crate) default_deadline: Option<Duration>,
     /// Waits while the endpoint cannot be reached.
     pub(crate) wait_for_ready: bool,
+    /// Attempts beyond the first, for calls that may have been processed.
+    pub(crate) attempts: Option<Attempts>,
 }
 
 /// Makes a call. Dropping the future at any point cancels the call and gives back what it holds.
@@ -107,22 +112,34 @@ async fn run(
         head,
         source,
         attempts: 0,
+        previous: 0,
+        was_sent: false,
+        codes: None,
         span,
     };
+    let mut retry = match options.attempts {
+        // A request that streams is not hedged: its parts are made once, at the pace of one attempt.
+        Some(Attempts::Hedge(policy)) if body.is_complete() => {
+            return Box::pin(race::run(call, body, policy, now)).await;
+        }
+        Some(Attempts::Retry(policy)) => {
+            call.codes = Some(policy.codes);
+            Some(Retry::new(policy))
+        }
+        Some(Attempts::Hedge(_)) | None => None,
+    };
     loop {
-        let hold = match call.take_at_once() {
-            Some(hold) => hold,
-            None => {
-                let hold = call.acquire().await?;
-                now = Instant::now();
-                hold
-            }
-        };
-        call.check_time(now)?;
-        body = match call.attempt(hold, body, now).await {
+        let failed = match call.attempt(None, body, now).await {
             Ok(response) => return Ok(response),
-            Err(Failure::Final(status)) => return Err(*status),
-            Err(Failure::Replay(body)) => body,
+            Err(failed) => failed,
+        };
+        let Some(retry) = &mut retry else {
+            return failed.into_result(&source.shared().endpoint, call.attempts, false);
+        };
+        // Apart, so that the calls that succeed at once, as most do, carry no room for it.
+        body = match Box::pin(again::next(&mut call, retry, failed)).await {
+            Ok(body) => body,
+            Err(end) => return end,
         };
         now = Instant::now();
     }
@@ -133,193 +150,5 @@ impl Source<'_> {
         match self {
             Self::Pool(shared) | Self::Lease(shared, _) => shared,
         }
-    }
-}
-
-/// A call under way.
-struct Call<'a> {
-    source: Source<'a>,
-    head: &'a Head<'a>,
-    timer: Timer,
-    for_ready: bool,
-    attempts: u32,
-    span: tracing::Span,
-}
-
-/// Why an attempt came to nothing.
-enum Failure {
-    Final(Box<Status>),
-    /// The peer has not processed the call, and here is its body again.
-    Replay(Outgoing),
-}
-
-/// A request under way: sent, or being sent, with no response yet. Dropped, it cancels the call.
-struct Flight {
-    response: ResponseFuture,
-    pump: Option<Pump>,
-    hold: Option<Hold>,
-}
-
-impl Drop for Flight {
-    fn drop(&mut self) {
-        if let Some(hold) = &self.hold {
-            hold.cut_short();
-        }
-    }
-}
-
-impl Call<'_> {
-    fn take_at_once(&self) -> Option<Hold> {
-        match self.source {
-            Source::Pool(shared) => shared.try_take().map(Hold::Slot),
-            Source::Lease(..) => None,
-        }
-    }
-
-    async fn acquire(&self) -> Result<Hold, Status> {
-        let wait = Wait {
-            deadline: self.timer.deadline.map(|deadline| (deadline.at, deadline.after)),
-            for_ready: self.for_ready,
-        };
-        let hold = match self.source {
-            Source::Pool(shared) => shared.acquire_queued(wait).await.map(Hold::Slot),
-            Source::Lease(_, slot) => self.turn_on(slot.clone()).await,
-        };
-        hold.map_err(|error| error.after(self.attempts, false).into())
-    }
-
-    /// Waits until the call before this one on the same lease has ended.
-    async fn turn_on(&self, slot: Arc<Mutex<Slot>>) -> Result<Hold, Error> {
-        let turn = slot.lock_owned();
-        let Some(deadline) = self.timer.deadline else {
-            return Ok(Hold::Lease(turn.await));
-        };
-        timeout_at(deadline.at, turn)
-            .await
-            .map(Hold::Lease)
-            .map_err(|_| self.error(deadline.exceeded(Phase::Waiting)))
-    }
-
-    /// A deadline that has passed sends nothing.
-    fn check_time(&self, now: Instant) -> Result<(), Error> {
-        match self.timer.deadline {
-            Some(deadline) if deadline.at <= now => Err(self
-                .error(deadline.exceeded(Phase::Waiting))
-                .after(self.attempts, false)),
-            _ => Ok(()),
-        }
-    }
-
-    async fn attempt(
-        &mut self,
-        hold: Hold,
-        body: Outgoing,
-        now: Instant,
-    ) -> Result<http::Response<ResponseBody>, Failure> {
-        self.attempts += 1;
-        let head = self.head.request(self.timer.deadline, now);
-        let mark = Mark::set(hold.link());
-        let (response, mut stream) = match hold.slot().connection().open(head, body.is_empty()) {
-            Ok(opened) => opened,
-            Err(error) => return Err(self.failed(&error, Fate::Unsent, &hold, Some(body))),
-        };
-        let mut whole = None;
-        let (pump, hold) = if body.is_complete() {
-            body.send_whole(&mut stream);
-            drop(stream);
-            whole = Some(body);
-            (None, hold)
-        } else {
-            let (ours, theirs) = hold.share();
-            (Some(body.pump(stream, theirs)), ours)
-        };
-        let mut flight = Flight {
-            response,
-            pump,
-            hold: Some(hold),
-        };
-        let timer = &mut self.timer;
-        let answer = poll_fn(|cx| match Pin::new(&mut flight.response).poll(cx) {
-            Poll::Ready(answer) => Poll::Ready(Ok(answer)),
-            Poll::Pending => timer.poll(cx).map(Err),
-        });
-        let answer = match answer.await {
-            Ok(answer) => answer,
-            Err(deadline) => {
-                let error = self.error(deadline.exceeded(Phase::Requesting));
-                return Err(error.after(self.attempts, true).into());
-            }
-        };
-        // From here on the stream is over, or the body of the response holds the slot.
-        let (Some(hold), pump) = (flight.hold.take(), flight.pump.take()) else {
-            return Err(Failure::Final(Box::new(Status::internal("the call lost its slot"))));
-        };
-        match answer {
-            Ok(response) => self.answered(response, pump, hold).map_err(Failure::from),
-            Err(error) => {
-                let fate = mark.fate(&error, hold.link());
-                let failure = pump.as_ref().and_then(Pump::failure);
-                let body = match (failure, pump) {
-                    (Some(status), _) => return Err(Failure::Final(Box::new(status))),
-                    (None, Some(pump)) if fate != Fate::Sent => pump.take_back().await,
-                    (None, _) => whole,
-                };
-                Err(self.failed(&error, fate, &hold, body))
-            }
-        }
-    }
-
-    /// The response has begun.
-    fn answered(
-        &mut self,
-        response: http::Response<RecvStream>,
-        pump: Option<Pump>,
-        hold: Hold,
-    ) -> Result<http::Response<ResponseBody>, Error> {
-        if let Some(pump) = &pump {
-            pump.commit();
-        }
-        let (parts, receive) = response.into_parts();
-        // A call that fails before it has anything to say does so in its headers (Trailers-Only).
-        span::record_trailers(&self.span, &parts.headers);
-        let body = ResponseBody::new(receive, pump, hold, self.timer.take(), self.attempts, self.span.clone());
-        match head::not_grpc(parts.status, &parts.headers) {
-            Some(kind) => Err(self.error(kind).after(self.attempts, true)),
-            None => Ok(http::Response::from_parts(parts, body)),
-        }
-    }
-
-    /// The attempt failed before its response began: once more, if that is safe.
-    fn failed(&self, error: &h2::Error, fate: Fate, hold: &Hold, body: Option<Outgoing>) -> Failure {
-        let connection = hold.slot().id();
-        self.source.shared().call_failed_with(connection, error);
-        let may_move = matches!(self.source, Source::Pool(_));
-        if let Some(body) = body
-            && fate != Fate::Sent
-            && may_move
-            && body.can_replay()
-            && self.attempts <= MAX_REPLAYS
-            && !fate::is_malformed(error)
-        {
-            let shared = self.source.shared();
-            tracing::debug!(endpoint = %shared.endpoint, connection, ?fate, %error, "call is sent again");
-            shared.tell(|| crate::pool::event::Event::Replayed { connection });
-            return Failure::Replay(body);
-        }
-        let kind = match self.timer.deadline {
-            Some(deadline) if deadline.explains(error) => deadline.exceeded(Phase::Requesting),
-            _ => fate::kind(error, Phase::Requesting, hold.link()),
-        };
-        self.error(kind).after(self.attempts, fate == Fate::Sent).into()
-    }
-
-    fn error(&self, kind: Kind) -> Error {
-        Error::new(kind, &self.source.shared().endpoint)
-    }
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::Final(Box::new(error.into()))
     }
 }

@@ -83,6 +83,17 @@ impl Outgoing {
         Ok(this)
     }
 
+    /// The same body once more; of one that is complete, all of it.
+    pub(crate) fn again(&self) -> Self {
+        Self {
+            first: self.first.clone(),
+            more: self.more.clone(),
+            size: self.size,
+            overflowed: self.overflowed || self.rest.is_some(),
+            rest: None,
+        }
+    }
+
     pub(crate) fn is_complete(&self) -> bool {
         self.rest.is_none()
     }

@@ -16,6 +16,7 @@ pub(super) fn of(shared: &Shared, uri: &Uri) -> Span {
         rpc.service = Empty,
         rpc.method = Empty,
         rpc.grpc.status_code = Empty,
+        grpc.attempts = Empty,
         server.address = Empty,
         server.port = Empty,
     );
@@ -31,6 +32,11 @@ pub(super) fn of(shared: &Shared, uri: &Uri) -> Span {
 
 pub(super) fn record(span: &Span, code: Code) {
     span.record("rpc.grpc.status_code", code as i32);
+}
+
+/// Of a call that is tried more than once: replays of what was never processed do not count.
+pub(super) fn record_attempts(span: &Span, attempts: u32) {
+    span.record("grpc.attempts", attempts);
 }
 
 pub(super) fn record_trailers(span: &Span, trailers: &HeaderMap) {

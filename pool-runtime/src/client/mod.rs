@@ -240,6 +240,7 @@ impl Client {
             deadline: shortest.min(),
             default_deadline: default,
             wait_for_ready: method.wait_for_ready,
+            attempts: method.attempts.or_else(|| method.idempotency.attempts()),
         }
     }
 

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pool_call_policy::RetryThrottling;
+
 use super::Pool;
 use super::backoff::Backoff;
 use super::config::Config;
@@ -173,6 +175,19 @@ impl Builder {
     /// A plain tonic client over the pool does not say which of its calls are unary: for those there is no default.
     pub fn deadline(mut self, deadline: impl Into<Option<Duration>>) -> Self {
         self.config.deadline = deadline.into();
+        self
+    }
+
+    /// The retry budget of the pool (gRFC A6): it starts full at `max_tokens` (1 to 1,000). Of the calls that may be
+    /// tried more than once, each attempt that fails with a code that is worth another, or with the server's word
+    /// against another, takes a token; each call that succeeds gives `token_ratio` (at least 0.001) back. There are
+    /// retries and hedges only while more than half of the tokens are left.
+    ///
+    /// Default 1,000 and 0.1. A pool that loses a full connection sees a hundred calls fail at once, which is no
+    /// reason yet to stop; an endpoint that is down gets no retries after 500 failures, and one that fails more than
+    /// about a tenth of its calls gets few.
+    pub fn retry_throttling(mut self, max_tokens: u32, token_ratio: f64) -> Self {
+        self.config.retry_throttling = Some(RetryThrottling::unchecked(max_tokens, token_ratio));
         self
     }
 

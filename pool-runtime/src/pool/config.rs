@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
+use pool_call_policy::RetryThrottling;
 
 use super::backoff::Backoff;
 use super::picker::Strategy;
 use super::policy::{Overflow, Policy};
+use super::throttle;
 use crate::Error;
 use crate::conn::handshake::Http2Settings;
 use crate::conn::keepalive::KeepAliveConfig;
@@ -36,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) keep_alive_timeout: Duration,
     pub(crate) keep_alive_while_idle: bool,
     pub(crate) deadline: Option<Duration>,
+    /// `None` is no limit.
+    pub(crate) retry_throttling: Option<RetryThrottling>,
     pub(crate) http2: Http2Settings,
     pub(crate) user_agent: Option<String>,
 }
@@ -63,6 +67,7 @@ impl Default for Config {
             keep_alive_timeout: Duration::from_secs(20),
             keep_alive_while_idle: false,
             deadline: Some(Duration::from_secs(30)),
+            retry_throttling: Some(RetryThrottling::unchecked(1_000, 0.1)),
             http2: Http2Settings::default(),
             user_agent: None,
         }
@@ -150,6 +155,9 @@ impl Config {
         }
         if let Some(problem) = policy.backoff.problem() {
             return Err(Error::config("backoff", problem, endpoint));
+        }
+        if let Some(problem) = self.retry_throttling.and_then(throttle::problem) {
+            return Err(Error::config("retry_throttling", problem, endpoint));
         }
         if let Some(agent) = &self.user_agent
             && HeaderValue::from_str(agent).is_err()

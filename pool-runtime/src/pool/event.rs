@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tonic::Code;
+
 use crate::Error;
 
 /// Receives the pool's events, in the thread that caused them and outside of every lock.
@@ -85,6 +87,22 @@ pub enum Event<'a> {
     Replayed {
         /// The number of the connection that did not process it.
         connection: u64,
+    },
+    /// A call failed in a way that its retry policy names, and is made again.
+    Retried {
+        /// Which attempt is to come: 2 is the first retry. Replays do not count.
+        attempt: u32,
+        /// How long the call waits before it.
+        delay: Duration,
+        /// What the attempt before it failed with.
+        code: Code,
+    },
+    /// A call whose hedging policy allows it is sent once more beside the attempts under way.
+    Hedged {
+        /// Which attempt begins: 2 is the first hedge.
+        attempt: u32,
+        /// The time since the first attempt.
+        delay: Duration,
     },
 }
 

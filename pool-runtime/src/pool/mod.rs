@@ -7,12 +7,14 @@ pub(crate) mod core;
 mod dial;
 pub(crate) mod event;
 pub(crate) mod lease;
+pub(crate) mod ledger;
 pub(crate) mod picker;
 pub(crate) mod policy;
 mod scale;
 pub(crate) mod shared;
 pub(crate) mod slot;
 pub(crate) mod stats;
+pub(crate) mod throttle;
 mod waiters;
 
 use std::fmt;

@@ -16,6 +16,7 @@ use super::config::Config;
 use super::core::{ConnectionId, Core, Effect, Entry, Refusal};
 use super::dial::{self, Dial};
 use super::event::{CloseReason, Event, Observers};
+use super::ledger::Ledger;
 use super::slot::Slot;
 use crate::Error;
 use crate::conn::control::Drain;
@@ -52,6 +53,7 @@ pub(crate) struct Shared {
     core: Mutex<PoolCore>,
     last_error: Mutex<Option<ConnectError>>,
     pub(crate) config: Config,
+    pub(crate) ledger: Ledger,
     pub(crate) dialer: Dialer,
     pub(crate) endpoint: Arc<str>,
     observers: Observers,
@@ -80,6 +82,7 @@ impl Shared {
             user_agent: config.user_agent(),
             core: Mutex::new(Core::new(config.policy.clone())),
             last_error: Mutex::new(None),
+            ledger: Ledger::new(config.retry_throttling),
             config,
             dialer,
             endpoint,

@@ -44,6 +44,12 @@ pub struct PoolStats {
     pub refused: u64,
     /// Calls that were in flight on a connection when it ended.
     pub cut: u64,
+    /// Retries that policies made.
+    pub retried: u64,
+    /// Attempts that hedging policies made beside the first.
+    pub hedged: u64,
+    /// Times that a call was sent again because the peer had not processed it (transparent retries).
+    pub replayed: u64,
 }
 
 /// A connection at a moment.
@@ -91,6 +97,7 @@ impl PoolStats {
         let now = Instant::now();
         let core = shared.core();
         let totals = core.totals();
+        let extra = shared.ledger.extra();
         let own_limit = core.policy().max_concurrent_streams;
         let connections: Vec<_> = core
             .entries()
@@ -122,6 +129,9 @@ impl PoolStats {
             waited: totals.waited,
             refused: totals.refused,
             cut: totals.cut,
+            retried: extra.retried,
+            hedged: extra.hedged,
+            replayed: extra.replayed,
         }
     }
 }
@@ -191,13 +201,24 @@ impl fmt::Display for PoolStats {
             waited,
             refused,
             cut,
+            retried,
+            hedged,
+            replayed,
             ..
         } = self;
         write!(
             f,
             "so far: {checkouts} checkouts, {waited} waited, {refused} refused, {cut} cut; \
              {opened} connections opened, {closed} closed, {failed_dials} dials failed"
-        )
+        )?;
+        // Most pools have nothing to say here.
+        match (retried, hedged, replayed) {
+            (0, 0, 0) => Ok(()),
+            _ => write!(
+                f,
+                "\nextra attempts: {retried} retries, {hedged} hedges, {replayed} replays"
+            ),
+        }
     }
 }
 

@@ -1,0 +1,53 @@
+//! Attempts one after the other: carries out what [`Retry`] decides.
+//!
+//! Between two attempts the call holds no slot, only what was kept of its request.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+use tonic::{Code, Status};
+
+use super::attempt::Call;
+use super::body::ResponseBody;
+use super::outcome::Failed;
+use super::outgoing::Outgoing;
+use super::retry::{Retry, Surroundings};
+use super::span;
+use crate::pool::event::Event;
+
+/// What a call comes to.
+pub(super) type End = Result<http::Response<ResponseBody>, Status>;
+
+/// After a failed attempt: waits as the policy has it and gives the request back for the next, or says what the call
+/// ends with. Dropped in the delay, it leaves nothing behind.
+pub(super) async fn next(call: &mut Call<'_>, retry: &mut Retry, mut failed: Box<Failed>) -> Result<Outgoing, End> {
+    let shared = call.source.shared();
+    let facts = failed.facts();
+    let around = Surroundings {
+        allowed: shared.ledger.failed(facts.counts(retry.codes())),
+        left: call
+            .timer
+            .deadline
+            .map(|deadline| deadline.at.duration_since(Instant::now())),
+        random: fastrand::f64(),
+    };
+    let (Some(delay), Some(body)) = (retry.failed(facts, around), failed.body.take()) else {
+        return Err(failed.into_result(&shared.endpoint, call.attempts, call.was_sent));
+    };
+    call.was_sent |= failed.was_sent();
+    call.previous = retry.made();
+    // What the attempt came to is not needed any more, least of all while the call sleeps.
+    drop(failed);
+    tell(call, facts.code, delay);
+    sleep(delay).await;
+    Ok(body)
+}
+
+fn tell(call: &Call<'_>, code: Code, delay: Duration) {
+    let shared = call.source.shared();
+    let attempt = call.previous + 1;
+    tracing::debug!(endpoint = %shared.endpoint, attempt, ?delay, ?code, "call is retried");
+    span::record_attempts(&call.span, attempt);
+    shared.ledger.retried();
+    shared.tell(|| Event::Retried { attempt, delay, code });
+}

@@ -1,0 +1,334 @@
+//! An attempt: a slot, the request, and what comes of it. What the peer cannot have processed is sent again on another
+//! slot, and stays the same attempt (R8).
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use h2::RecvStream;
+use h2::client::ResponseFuture;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use pool_call_policy::Codes;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout_at};
+use tonic::{Code, Status};
+
+use super::body::{Account, ResponseBody};
+use super::deadline::Timer;
+use super::fate::{self, Fate, Mark};
+use super::head::{self, Head};
+use super::hold::Hold;
+use super::outcome::{self, Failed, What};
+use super::outgoing::{Outgoing, Pump};
+use super::{Source, span};
+use crate::Error;
+use crate::error::{Kind, Phase};
+use crate::pool::event::Event;
+use crate::pool::slot::{Slot, Wait};
+
+/// How often a call that was never processed is sent again before it fails. A healthy pool needs one or two; a peer
+/// that refuses everything must not be asked for ever.
+const MAX_REPLAYS: u32 = 16;
+
+/// How many attempts there were before this one; absent on the first (R12).
+const PREVIOUS_ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
+
+/// A call under way: its attempts one after the other, or one of those side by side.
+pub(super) struct Call<'a> {
+    pub(super) source: Source<'a>,
+    pub(super) head: &'a Head<'a>,
+    pub(super) timer: Timer,
+    pub(super) for_ready: bool,
+    /// How often it was sent, replays included.
+    pub(super) attempts: u32,
+    /// Attempts before this one, replays not included.
+    pub(super) previous: u32,
+    /// An attempt before this one may have been processed.
+    pub(super) was_sent: bool,
+    /// The codes that the policy names, if there is one.
+    pub(super) codes: Option<Codes>,
+    pub(super) span: tracing::Span,
+}
+
+/// Why a request on a slot came to nothing.
+enum Failure {
+    Final(Box<Failed>),
+    /// The peer has not processed the call, and here is its body again.
+    Replay(Outgoing),
+}
+
+/// A request under way: sent, or being sent, with no response yet. Dropped, it cancels the call.
+struct Flight {
+    response: ResponseFuture,
+    pump: Option<Pump>,
+    hold: Option<Hold>,
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        if let Some(hold) = &self.hold {
+            hold.cut_short();
+        }
+    }
+}
+
+/// How a response starts.
+struct Start {
+    /// It is none of gRPC's, but a proxy's error page, say.
+    not_grpc: Option<Kind>,
+    /// There is nothing after its headers.
+    has_ended: bool,
+}
+
+impl Start {
+    fn of(response: &http::Response<RecvStream>) -> Self {
+        Self {
+            not_grpc: head::not_grpc(response.status(), response.headers()),
+            has_ended: response.body().is_end_stream(),
+        }
+    }
+
+    /// Whether this commits the call (R10). It does not if the server failed the call at once (Trailers-Only), or
+    /// somebody answered in its place.
+    fn is_response(&self, headers: &HeaderMap) -> bool {
+        let is_failure = || headers.contains_key(Status::GRPC_STATUS) && outcome::code(headers) != Code::Ok;
+        self.not_grpc.is_none() && !(self.has_ended && is_failure())
+    }
+}
+
+impl Call<'_> {
+    /// One attempt, on the slot it is given or one that it takes.
+    pub(super) async fn attempt(
+        &mut self,
+        slot: Option<Hold>,
+        mut body: Outgoing,
+        mut now: Instant,
+    ) -> Result<http::Response<ResponseBody>, Box<Failed>> {
+        let mut slot = slot;
+        loop {
+            let hold = match slot.take().or_else(|| self.take_at_once()) {
+                Some(hold) => hold,
+                None => match self.acquire().await {
+                    Ok(hold) => {
+                        now = Instant::now();
+                        hold
+                    }
+                    Err(error) => return Err(Failed::found(error, Some(body))),
+                },
+            };
+            self.check_time(now)?;
+            body = match self.send(hold, body, now).await {
+                Ok(response) => return Ok(response),
+                Err(Failure::Final(failed)) => return Err(failed),
+                Err(Failure::Replay(body)) => body,
+            };
+            now = Instant::now();
+        }
+    }
+
+    pub(super) fn take_at_once(&self) -> Option<Hold> {
+        match self.source {
+            Source::Pool(shared) => shared.try_take().map(Hold::Slot),
+            Source::Lease(..) => None,
+        }
+    }
+
+    async fn acquire(&self) -> Result<Hold, Error> {
+        let wait = Wait {
+            deadline: self.timer.deadline.map(|deadline| (deadline.at, deadline.after)),
+            for_ready: self.for_ready,
+        };
+        let hold = match self.source {
+            Source::Pool(shared) => shared.acquire_queued(wait).await.map(Hold::Slot),
+            Source::Lease(_, slot) => self.turn_on(slot.clone()).await,
+        };
+        hold.map_err(|error| error.after(self.attempts, false))
+    }
+
+    /// Waits until the call before this one on the same lease has ended.
+    async fn turn_on(&self, slot: Arc<Mutex<Slot>>) -> Result<Hold, Error> {
+        let turn = slot.lock_owned();
+        let Some(deadline) = self.timer.deadline else {
+            return Ok(Hold::Lease(turn.await));
+        };
+        timeout_at(deadline.at, turn)
+            .await
+            .map(Hold::Lease)
+            .map_err(|_| self.error(deadline.exceeded(Phase::Waiting)))
+    }
+
+    /// A deadline that has passed sends nothing.
+    fn check_time(&self, now: Instant) -> Result<(), Box<Failed>> {
+        match self.timer.deadline {
+            Some(deadline) if deadline.at <= now => {
+                let error = self.error(deadline.exceeded(Phase::Waiting));
+                Err(Failed::found(error.after(self.attempts, false), None))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn send(
+        &mut self,
+        hold: Hold,
+        body: Outgoing,
+        now: Instant,
+    ) -> Result<http::Response<ResponseBody>, Failure> {
+        self.attempts += 1;
+        let mut head = self.head.request(self.timer.deadline, now);
+        if self.previous > 0 {
+            head.headers_mut()
+                .insert(PREVIOUS_ATTEMPTS, HeaderValue::from(self.previous));
+        }
+        let mark = Mark::set(hold.link());
+        let (response, mut stream) = match hold.slot().connection().open(head, body.is_empty()) {
+            Ok(opened) => opened,
+            Err(error) => return Err(self.failed(&error, Fate::Unsent, &hold, Some(body))),
+        };
+        let mut whole = None;
+        let (pump, hold) = if body.is_complete() {
+            body.send_whole(&mut stream);
+            drop(stream);
+            whole = Some(body);
+            (None, hold)
+        } else {
+            let (ours, theirs) = hold.share();
+            (Some(body.pump(stream, theirs)), ours)
+        };
+        let mut flight = Flight {
+            response,
+            pump,
+            hold: Some(hold),
+        };
+        let timer = &mut self.timer;
+        let answer = poll_fn(|cx| match Pin::new(&mut flight.response).poll(cx) {
+            Poll::Ready(answer) => Poll::Ready(Ok(answer)),
+            Poll::Pending => timer.poll(cx).map(Err),
+        });
+        let answer = match answer.await {
+            Ok(answer) => answer,
+            Err(deadline) => {
+                let error = self.error(deadline.exceeded(Phase::Requesting));
+                return Err(Failure::Final(Failed::found(error.after(self.attempts, true), None)));
+            }
+        };
+        // From here on the stream is over, or the body of the response holds the slot.
+        let (Some(hold), pump) = (flight.hold.take(), flight.pump.take()) else {
+            let status = Status::internal("the call lost its slot");
+            return Err(Failure::Final(Failed::new(What::Body(status), None)));
+        };
+        match answer {
+            Ok(response) => {
+                let start = Start::of(&response);
+                if self.codes.is_none() || start.is_response(response.headers()) {
+                    let answered = self.answered(response, start, pump, hold);
+                    return answered.map_err(|error| Failure::Final(Failed::found(error, None)));
+                }
+                // The peer wants no more of the request, if there is more.
+                if !pump.as_ref().is_none_or(Pump::is_finished) {
+                    hold.cut_short();
+                }
+                let body = match pump {
+                    Some(pump) => pump.take_back().await,
+                    None => whole,
+                };
+                Err(Failure::Final(self.turned_down(response, start, body, hold)))
+            }
+            Err(error) => {
+                let fate = mark.fate(&error, hold.link());
+                let failure = pump.as_ref().and_then(Pump::failure);
+                let body = match (failure, pump) {
+                    (Some(status), _) => return Err(Failure::Final(Failed::new(What::Body(status), None))),
+                    (None, Some(pump)) if fate != Fate::Sent || self.codes.is_some() => pump.take_back().await,
+                    (None, _) => whole,
+                };
+                Err(self.failed(&error, fate, &hold, body))
+            }
+        }
+    }
+
+    /// The response has begun: from here on the call is committed.
+    fn answered(
+        &mut self,
+        response: http::Response<RecvStream>,
+        start: Start,
+        pump: Option<Pump>,
+        hold: Hold,
+    ) -> Result<http::Response<ResponseBody>, Error> {
+        if let Some(pump) = &pump {
+            pump.commit();
+        }
+        let (parts, receive) = response.into_parts();
+        // A call that fails before it has anything to say does so in its headers (Trailers-Only).
+        span::record_trailers(&self.span, &parts.headers);
+        if let Some(codes) = self.codes
+            && start.has_ended
+        {
+            let code = outcome::code(&parts.headers);
+            self.source.shared().ledger.ended(codes, code);
+        }
+        let (timer, account) = (self.timer.take(), self.account(self.codes));
+        let body = ResponseBody::new(receive, start.has_ended, pump, hold, timer, account, self.span.clone());
+        match start.not_grpc {
+            Some(kind) => Err(self.error(kind).after(self.attempts, true)),
+            None => Ok(http::Response::from_parts(parts, body)),
+        }
+    }
+
+    /// The server, or a proxy in its place, failed the call at once, and a policy is to say what follows.
+    fn turned_down(
+        &self,
+        response: http::Response<RecvStream>,
+        start: Start,
+        body: Option<Outgoing>,
+        hold: Hold,
+    ) -> Box<Failed> {
+        let (parts, receive) = response.into_parts();
+        span::record_trailers(&self.span, &parts.headers);
+        let (timer, account) = (Timer::default(), self.account(None));
+        let unread = ResponseBody::new(receive, start.has_ended, None, hold, timer, account, self.span.clone());
+        let what = match start.not_grpc {
+            Some(kind) => What::Error(self.error(kind).after(self.attempts, true)),
+            None => What::Answer(Box::new(http::Response::from_parts(parts, unread))),
+        };
+        Failed::new(what, body)
+    }
+
+    fn account(&self, codes: Option<Codes>) -> Account {
+        Account {
+            attempts: self.attempts,
+            codes,
+        }
+    }
+
+    /// The request failed before its response began: once more, if that is safe.
+    fn failed(&self, error: &h2::Error, fate: Fate, hold: &Hold, body: Option<Outgoing>) -> Failure {
+        let connection = hold.slot().id();
+        let shared = self.source.shared();
+        shared.call_failed_with(connection, error);
+        let may_move = matches!(self.source, Source::Pool(_));
+        let mut body = body.filter(Outgoing::can_replay);
+        if fate != Fate::Sent
+            && may_move
+            && self.attempts <= MAX_REPLAYS
+            && !fate::is_malformed(error)
+            && let Some(body) = body.take()
+        {
+            tracing::debug!(endpoint = %shared.endpoint, connection, ?fate, %error, "call is sent again");
+            shared.ledger.replayed();
+            shared.tell(|| Event::Replayed { connection });
+            return Failure::Replay(body);
+        }
+        let kind = match self.timer.deadline {
+            Some(deadline) if deadline.explains(error) => deadline.exceeded(Phase::Requesting),
+            _ => fate::kind(error, Phase::Requesting, hold.link()),
+        };
+        let error = self.error(kind).after(self.attempts, fate == Fate::Sent);
+        Failure::Final(Failed::found(error, body))
+    }
+
+    fn error(&self, kind: Kind) -> Error {
+        Error::new(kind, &self.source.shared().endpoint)
+    }
+}

@@ -1,0 +1,193 @@
+//! What an attempt without an answer ended with, as far as a policy asks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName};
+use pool_call_policy::Codes;
+use tonic::{Code, Status};
+
+use super::body::ResponseBody;
+use super::outgoing::Outgoing;
+use crate::Error;
+use crate::error::Kind;
+use crate::pool::config::LONGEST;
+
+/// tonic's name for it is text, which is parsed with every look.
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+
+/// An attempt that came to nothing before its response began.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) what: What,
+    /// The body of the request, if it can be sent again.
+    pub(super) body: Option<Outgoing>,
+}
+
+/// What it came to instead.
+#[derive(Debug)]
+pub(super) enum What {
+    /// The server failed the call at once (Trailers-Only). Only calls with a policy have it here; to others it is a
+    /// response like any.
+    Answer(Box<http::Response<ResponseBody>>),
+    /// A failure that was found on this side.
+    Error(Error),
+    /// The body of the request failed: whose that is, it is the caller's.
+    Body(Status),
+}
+
+/// What the server says of the next attempt (`grpc-retry-pushback-ms`; R11).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pushback {
+    /// Exactly after this.
+    After(Duration),
+    /// None, please: a negative number, or what is none.
+    Stop,
+}
+
+/// An attempt's end as policies see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Facts {
+    pub(super) code: Code,
+    pub(super) pushback: Option<Pushback>,
+    /// This side refuses the call, and would again.
+    pub(super) is_final: bool,
+    /// The request is still there to be sent again.
+    pub(super) has_body: bool,
+}
+
+impl Facts {
+    /// Whether the failure counts against the retry budget of a call whose policy names `codes` (R13).
+    pub(super) fn counts(self, codes: Codes) -> bool {
+        !self.is_final && (codes.contains(self.code as i32) || self.pushback == Some(Pushback::Stop))
+    }
+}
+
+impl Failed {
+    pub(super) fn new(what: What, body: Option<Outgoing>) -> Box<Self> {
+        let body = body.filter(Outgoing::can_replay);
+        Box::new(Self { what, body })
+    }
+
+    /// What failed on this side.
+    pub(super) fn found(error: Error, body: Option<Outgoing>) -> Box<Self> {
+        Self::new(What::Error(error), body)
+    }
+
+    pub(super) fn facts(&self) -> Facts {
+        let (code, pushback, is_final) = match &self.what {
+            What::Answer(response) => (code(response.headers()), pushback(response.headers()), false),
+            What::Error(error) => (error.code(), None, is_final(error.kind())),
+            What::Body(status) => (status.code(), None, true),
+        };
+        Facts {
+            code,
+            pushback,
+            is_final,
+            has_body: self.body.is_some(),
+        }
+    }
+
+    /// Whether the peer's application may have seen the request.
+    pub(super) fn was_sent(&self) -> bool {
+        match &self.what {
+            What::Answer(_) => true,
+            What::Error(error) => error.was_sent(),
+            What::Body(_) => false,
+        }
+    }
+
+    /// What the caller gets after so many attempts, if one before the last `was_sent`. The server's word stays its own;
+    /// with more than one attempt, [`Error::of`] finds in it how many there were.
+    pub(super) fn into_result(
+        self,
+        endpoint: &Arc<str>,
+        attempts: u32,
+        was_sent: bool,
+    ) -> Result<http::Response<ResponseBody>, Status> {
+        match self.what {
+            What::Body(status) => Err(status),
+            What::Error(error) => {
+                let was_sent = was_sent || error.was_sent();
+                Err(error.after(attempts, was_sent).into())
+            }
+            What::Answer(response) if attempts > 1 => {
+                let code = code(response.headers());
+                let mut status = Status::from_header_map(response.headers())
+                    .unwrap_or_else(|| Status::unknown("the status cannot be read"));
+                let error = Error::new(Kind::Answered { code }, endpoint).after(attempts, true);
+                status.set_source(Arc::new(error));
+                Err(status)
+            }
+            What::Answer(response) => Ok(*response),
+        }
+    }
+}
+
+/// The status in a response's headers or trailers; without one it is not known.
+pub(super) fn code(headers: &HeaderMap) -> Code {
+    headers
+        .get(GRPC_STATUS)
+        .map_or(Code::Unknown, |code| Code::from_bytes(code.as_bytes()))
+}
+
+/// What no other attempt would mend: the caller's time is up, the pool is closed, the request or the settings are
+/// wrong. And what the pool turns away because it is full, it would not take in sooner if the call asked again.
+fn is_final(kind: &Kind) -> bool {
+    match kind {
+        Kind::Connect | Kind::Lost { .. } | Kind::Reset { .. } | Kind::NotGrpc { .. } | Kind::Answered { .. } => false,
+        Kind::Config { .. }
+        | Kind::Closed
+        | Kind::QueueFull { .. }
+        | Kind::AcquireTimeout { .. }
+        | Kind::NothingFree
+        | Kind::Deadline { .. }
+        | Kind::Request { .. }
+        | Kind::NoRuntime => true,
+    }
+}
+
+fn pushback(headers: &HeaderMap) -> Option<Pushback> {
+    let text = headers.get("grpc-retry-pushback-ms")?.as_bytes();
+    let digits = std::str::from_utf8(text)
+        .ok()
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    Some(match digits.and_then(|digits| digits.parse().ok()) {
+        Some(ms) => Pushback::After(Duration::from_millis(ms).min(LONGEST)),
+        None => Pushback::Stop,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_pushback_is_a_number_of_milliseconds_or_a_stop() {
+        let after = |ms| Some(Pushback::After(Duration::from_millis(ms)));
+        let rows = [
+            ("0", after(0)),
+            ("250", after(250)),
+            ("18446744073709551615", Some(Pushback::After(LONGEST))),
+            ("18446744073709551616", Some(Pushback::Stop)),
+            ("-1", Some(Pushback::Stop)),
+            ("+1", Some(Pushback::Stop)),
+            ("1.5", Some(Pushback::Stop)),
+            ("", Some(Pushback::Stop)),
+            (" 1", Some(Pushback::Stop)),
+            ("soon", Some(Pushback::Stop)),
+            ("é", Some(Pushback::Stop)),
+        ];
+        for (text, expected) in rows {
+            let mut headers = HeaderMap::new();
+            headers.insert(
+                "grpc-retry-pushback-ms",
+                HeaderValue::from_bytes(text.as_bytes()).unwrap(),
+            );
+            assert_eq!(pushback(&headers), expected, "{text:?}");
+        }
+        assert_eq!(pushback(&HeaderMap::new()), None);
+    }
+}

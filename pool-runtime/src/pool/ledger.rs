@@ -1,0 +1,80 @@
+//! What a pool keeps of the attempts that its calls make beyond the first: how many there were, and the budget for them.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use pool_call_policy::{Codes, RetryThrottling};
+use tonic::Code;
+
+use super::throttle::Throttle;
+
+/// Counts that nothing else depends on, beside the budget.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    /// `None` if there is no limit.
+    throttle: Option<Throttle>,
+    retried: AtomicU64,
+    hedged: AtomicU64,
+    replayed: AtomicU64,
+}
+
+/// The counts at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Extra {
+    pub(crate) retried: u64,
+    pub(crate) hedged: u64,
+    pub(crate) replayed: u64,
+}
+
+impl Ledger {
+    pub(crate) fn new(throttling: Option<RetryThrottling>) -> Self {
+        Self {
+            throttle: throttling.map(Throttle::new),
+            retried: AtomicU64::new(0),
+            hedged: AtomicU64::new(0),
+            replayed: AtomicU64::new(0),
+        }
+    }
+
+    /// An attempt failed; if that counts, it takes a token. Says whether there may be another.
+    pub(crate) fn failed(&self, counts: bool) -> bool {
+        match &self.throttle {
+            Some(throttle) if counts => throttle.failed(),
+            _ => {}
+        }
+        self.allows()
+    }
+
+    /// A call whose policy names `codes` ended with `code`, too late for another attempt.
+    pub(crate) fn ended(&self, codes: Codes, code: Code) {
+        match &self.throttle {
+            Some(throttle) if code == Code::Ok => throttle.succeeded(),
+            Some(throttle) if codes.contains(code as i32) => throttle.failed(),
+            _ => {}
+        }
+    }
+
+    /// Whether there may be extra attempts.
+    pub(crate) fn allows(&self) -> bool {
+        self.throttle.as_ref().is_none_or(Throttle::allows)
+    }
+
+    pub(crate) fn retried(&self) {
+        self.retried.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn hedged(&self) {
+        self.hedged.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn replayed(&self) {
+        self.replayed.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn extra(&self) -> Extra {
+        Extra {
+            retried: self.retried.load(Relaxed),
+            hedged: self.hedged.load(Relaxed),
+            replayed: self.replayed.load(Relaxed),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The retry budget: extra attempts stop when too large a part of the calls fails (gRFC A6; R13).
+//!
+//! Tokens are counted in thousandths, as gRPC's C core counts them, in one atomic: every change reads and writes
+//! that one number, none depends on other memory, so there is no order of steps for a model checker to search.
+
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use pool_call_policy::RetryThrottling;
+
+/// A whole token.
+const TOKEN: u32 = 1_000;
+
+/// gRFC A6: the most tokens there can be.
+const MOST_TOKENS: u32 = 1_000;
+
+/// The tokens of a pool.
+#[derive(Debug)]
+pub(crate) struct Throttle {
+    tokens: AtomicU32,
+    max: u32,
+    /// What a success gives back.
+    ratio: u32,
+}
+
+impl Throttle {
+    pub(crate) fn new(throttling: RetryThrottling) -> Self {
+        let max = throttling.max_tokens.clamp(1, MOST_TOKENS) * TOKEN;
+        Self {
+            tokens: AtomicU32::new(max),
+            max,
+            ratio: thousandths(throttling.token_ratio),
+        }
+    }
+
+    /// A call that may be tried more than once succeeded.
+    pub(crate) fn succeeded(&self) {
+        // Full, as it mostly is, it is only read, and its cache line stays with all who read it.
+        if self.tokens.load(Relaxed) < self.max {
+            let more = |tokens: u32| Some(tokens.saturating_add(self.ratio).min(self.max));
+            // The closure never declines.
+            let _ = self.tokens.fetch_update(Relaxed, Relaxed, more);
+        }
+    }
+
+    /// An attempt failed in a way that another may mend, or the server asked for no other.
+    pub(crate) fn failed(&self) {
+        let less = |tokens: u32| Some(tokens.saturating_sub(TOKEN));
+        let _ = self.tokens.fetch_update(Relaxed, Relaxed, less);
+    }
+
+    /// Whether there may be extra attempts: more than half of the tokens are left.
+    pub(crate) fn allows(&self) -> bool {
+        self.tokens.load(Relaxed) > self.max / 2
+    }
+}
+
+/// What is wrong with the values, and with which of them.
+pub(crate) fn problem(throttling: RetryThrottling) -> Option<&'static str> {
+    let ratio = throttling.token_ratio;
+    if !(1..=MOST_TOKENS).contains(&throttling.max_tokens) {
+        Some("max_tokens is not in 1..=1000")
+    } else if !ratio.is_finite() || thousandths(ratio) == 0 {
+        Some("token_ratio is less than a thousandth")
+    } else {
+        None
+    }
+}
+
+/// Further digits are dropped, as gRFC A6 has it. The cast saturates, and no number is zero.
+fn thousandths(ratio: f64) -> u32 {
+    (ratio * f64::from(TOKEN) + 1e-6) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn throttle(max_tokens: u32, token_ratio: f64) -> Throttle {
+        Throttle::new(RetryThrottling::unchecked(max_tokens, token_ratio))
+    }
+
+    #[test]
+    fn extra_attempts_stop_when_half_of_the_tokens_are_gone() {
+        let throttle = throttle(10, 0.1);
+        for _ in 0..4 {
+            throttle.failed();
+            assert!(throttle.allows());
+        }
+        throttle.failed();
+        assert!(!throttle.allows(), "5 of 10 are not more than half");
+        throttle.succeeded();
+        assert!(throttle.allows());
+    }
+
+    #[test]
+    fn tokens_neither_go_below_zero_nor_above_the_most() {
+        let throttle = throttle(3, 0.5);
+        (0..100).for_each(|_| throttle.failed());
+        assert_eq!(throttle.tokens.load(Relaxed), 0);
+        (0..100).for_each(|_| throttle.succeeded());
+        assert_eq!(throttle.tokens.load(Relaxed), 3 * TOKEN);
+    }
+
+    #[test]
+    fn a_ratio_has_three_digits_after_the_point() {
+        let rows = [
+            (0.1, 100),
+            (0.001, 1),
+            (0.0019, 1),
+            (1.0, 1_000),
+            (0.3, 300),
+            (2.5, 2_500),
+        ];
+        for (ratio, expected) in rows {
+            assert_eq!(thousandths(ratio), expected, "{ratio}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named() {
+        let rows = [
+            (1, 0.001, true),
+            (1_000, 100.0, true),
+            (0, 0.1, false),
+            (1_001, 0.1, false),
+            (10, 0.0, false),
+            (10, 0.000_5, false),
+            (10, -1.0, false),
+            (10, f64::NAN, false),
+            (10, f64::INFINITY, false),
+        ];
+        for (max, ratio, is_fine) in rows {
+            let problem = problem(RetryThrottling::unchecked(max, ratio));
+            assert_eq!(problem.is_none(), is_fine, "{max} {ratio} {problem:?}");
+        }
+    }
+}

@@ -84,9 +84,7 @@ impl Method {
     }
 
     pub(crate) fn uri_path(&self) -> PathAndQuery {
-        self.parsed
-            .get_or_init(|| PathAndQuery::from_static(self.path))
-            .clone()
+        self.parsed.get_or_init(|| PathAndQuery::from_static(self.path)).clone()
     }
 
     /// States what a second processing of the same request does.

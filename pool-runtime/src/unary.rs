@@ -9,10 +9,11 @@ use std::future::poll_fn;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue};
+use http_body::Body as _;
 use prost::Message;
 use tonic::Status;
 
-use crate::call::{Piece, ResponseBody};
+use crate::call::{GRPC_STATUS, Piece, ResponseBody};
 
 /// gRPC's message prefix: a flag for compression, and the length in four bytes.
 const PREFIX: usize = 5;
@@ -63,10 +64,13 @@ pub(crate) fn encode(message: &impl Message, limit: Option<usize>) -> Result<Byt
 }
 
 /// Reads the one message of a response, and its trailers.
-pub(crate) async fn receive<M>(mut body: ResponseBody, limit: usize) -> Result<(M, HeaderMap), Failure>
+pub(crate) async fn receive<M>(body: &mut ResponseBody, limit: usize) -> Result<(M, HeaderMap), Failure>
 where
     M: Message + Default,
 {
+    if body.is_end_stream() {
+        return Err(Failure::Empty);
+    }
     let mut incoming = Incoming::default();
     let trailers = loop {
         match poll_fn(|cx| body.poll_piece(cx)).await? {
@@ -85,8 +89,8 @@ where
 fn status_of(trailers: &HeaderMap) -> Option<&HeaderValue> {
     match trailers.iter().next() {
         // Most often it is all there is, and comparing a name costs less than looking it up.
-        Some((name, code)) if name == Status::GRPC_STATUS => Some(code),
-        _ => trailers.get(Status::GRPC_STATUS),
+        Some((name, code)) if name == GRPC_STATUS => Some(code),
+        _ => trailers.get(GRPC_STATUS),
     }
 }
 
@@ -95,6 +99,8 @@ fn status_of(trailers: &HeaderMap) -> Option<&HeaderValue> {
 pub(crate) enum Failure {
     /// The body failed, or cannot be decoded.
     Status(Status),
+    /// There is no body: the headers of the response tell the status (Trailers-Only).
+    Empty,
     /// The trailers tell another status than OK.
     Trailers(HeaderMap),
     /// The stream ended without a status: there is no OK without one.

@@ -12,7 +12,6 @@ use super::body::ResponseBody;
 use super::outcome::Failed;
 use super::outgoing::Outgoing;
 use super::retry::{Retry, Surroundings};
-use super::span;
 use crate::pool::event::Event;
 
 /// What a call comes to.
@@ -47,7 +46,7 @@ fn tell(call: &Call<'_>, code: Code, delay: Duration) {
     let shared = call.source.shared();
     let attempt = call.previous + 1;
     tracing::debug!(endpoint = %shared.endpoint, attempt, ?delay, ?code, "call is retried");
-    span::record_attempts(&call.span, attempt);
+    call.span.record_attempts(attempt);
     shared.ledger.retried();
     shared.tell(|| Event::Retried { attempt, delay, code });
 }

@@ -4,7 +4,7 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use h2::RecvStream;
 use h2::client::ResponseFuture;
@@ -15,13 +15,14 @@ use tokio::time::{Instant, timeout_at};
 use tonic::{Code, Status};
 
 use super::body::{Account, ResponseBody};
-use super::deadline::Timer;
+use super::deadline::{Deadline, Timer};
 use super::fate::{self, Fate, Mark};
 use super::head::{self, Head};
 use super::hold::Hold;
 use super::outcome::{self, Failed, What};
 use super::outgoing::{Outgoing, Pump};
-use super::{Source, span};
+use super::span::CallSpan;
+use super::{GRPC_STATUS, Source};
 use crate::Error;
 use crate::error::{Kind, Phase};
 use crate::pool::event::Event;
@@ -48,7 +49,7 @@ pub(super) struct Call<'a> {
     pub(super) was_sent: bool,
     /// The codes that the policy names, if there is one.
     pub(super) codes: Option<Codes>,
-    pub(super) span: tracing::Span,
+    pub(super) span: CallSpan,
 }
 
 /// Why a request on a slot came to nothing.
@@ -63,6 +64,44 @@ struct Flight {
     response: ResponseFuture,
     pump: Option<Pump>,
     hold: Option<Hold>,
+    /// The body, if all of it was sent at once.
+    body: Option<Outgoing>,
+    mark: Mark,
+}
+
+/// What a request that was sent came to, if not to a response.
+enum Unanswered {
+    /// The deadline has passed.
+    Late(Deadline),
+    /// The stream or its connection failed.
+    Failed(h2::Error, Landed),
+    /// The server, or a proxy in its place, failed the call at once, and a policy is to say what follows.
+    TurnedDown(Box<http::Response<RecvStream>>, Start, Landed),
+    /// The answer is not gRPC's.
+    NotGrpc(Error),
+    /// This side is to blame.
+    Broken(Status),
+}
+
+/// What is left of a flight whose stream is over, or held by somebody else from here on.
+struct Landed {
+    hold: Hold,
+    pump: Option<Pump>,
+}
+
+/// What the connection has for a request within its time.
+type Answer = Result<Result<http::Response<RecvStream>, h2::Error>, Deadline>;
+
+impl Flight {
+    fn land(&mut self) -> Result<Landed, Unanswered> {
+        match self.hold.take() {
+            Some(hold) => Ok(Landed {
+                hold,
+                pump: self.pump.take(),
+            }),
+            None => Err(Unanswered::Broken(Status::internal("the call lost its slot"))),
+        }
+    }
 }
 
 impl Drop for Flight {
@@ -92,7 +131,7 @@ impl Start {
     /// Whether this commits the call (R10). It does not if the server failed the call at once (Trailers-Only), or
     /// somebody answered in its place.
     fn is_response(&self, headers: &HeaderMap) -> bool {
-        let is_failure = || headers.contains_key(Status::GRPC_STATUS) && outcome::code(headers) != Code::Ok;
+        let is_failure = || headers.contains_key(GRPC_STATUS) && outcome::code(headers) != Code::Ok;
         self.not_grpc.is_none() && !(self.has_ended && is_failure())
     }
 }
@@ -109,7 +148,8 @@ impl Call<'_> {
         loop {
             let hold = match slot.take().or_else(|| self.take_at_once()) {
                 Some(hold) => hold,
-                None => match self.acquire().await {
+                // Apart, as all that few calls need: the others carry no room for it.
+                None => match self.span.around(Box::pin(self.acquire())).await {
                     Ok(hold) => {
                         now = Instant::now();
                         hold
@@ -118,10 +158,19 @@ impl Call<'_> {
                 },
             };
             self.check_time(now)?;
-            body = match self.send(hold, body, now).await {
-                Ok(response) => return Ok(response),
-                Err(Failure::Final(failed)) => return Err(failed),
-                Err(Failure::Replay(body)) => body,
+            let failure = match self.send(hold, body, now) {
+                Ok(mut flight) => {
+                    let answer = poll_fn(|cx| self.poll_answer(&mut flight, cx)).await;
+                    match self.conclude(&mut flight, answer) {
+                        Ok(response) => return Ok(response),
+                        Err(unanswered) => self.span.around(Box::pin(self.settle(flight, unanswered))).await,
+                    }
+                }
+                Err(failure) => failure,
+            };
+            body = match failure {
+                Failure::Final(failed) => return Err(failed),
+                Failure::Replay(body) => body,
             };
             now = Instant::now();
         }
@@ -169,12 +218,9 @@ impl Call<'_> {
         }
     }
 
-    async fn send(
-        &mut self,
-        hold: Hold,
-        body: Outgoing,
-        now: Instant,
-    ) -> Result<http::Response<ResponseBody>, Failure> {
+    /// Puts the request on its slot's connection.
+    fn send(&mut self, hold: Hold, body: Outgoing, now: Instant) -> Result<Flight, Failure> {
+        let _entered = self.span.enter();
         self.attempts += 1;
         let mut head = self.head.request(self.timer.deadline, now);
         if self.previous > 0 {
@@ -186,64 +232,76 @@ impl Call<'_> {
             Ok(opened) => opened,
             Err(error) => return Err(self.failed(&error, Fate::Unsent, &hold, Some(body))),
         };
-        let mut whole = None;
-        let (pump, hold) = if body.is_complete() {
+        let (pump, hold, body) = if body.is_complete() {
             body.send_whole(&mut stream);
-            drop(stream);
-            whole = Some(body);
-            (None, hold)
+            (None, hold, Some(body))
         } else {
             let (ours, theirs) = hold.share();
-            (Some(body.pump(stream, theirs)), ours)
+            (Some(body.pump(stream, theirs)), ours, None)
         };
-        let mut flight = Flight {
+        Ok(Flight {
             response,
             pump,
             hold: Some(hold),
-        };
-        let timer = &mut self.timer;
-        let answer = poll_fn(|cx| match Pin::new(&mut flight.response).poll(cx) {
+            body,
+            mark,
+        })
+    }
+
+    fn poll_answer(&mut self, flight: &mut Flight, cx: &mut Context<'_>) -> Poll<Answer> {
+        let _entered = self.span.enter();
+        match Pin::new(&mut flight.response).poll(cx) {
             Poll::Ready(answer) => Poll::Ready(Ok(answer)),
-            Poll::Pending => timer.poll(cx).map(Err),
-        });
-        let answer = match answer.await {
-            Ok(answer) => answer,
-            Err(deadline) => {
+            Poll::Pending => self.timer.poll(cx).map(Err),
+        }
+    }
+
+    /// Makes a response of the answer, unless it is none, or none yet.
+    fn conclude(&mut self, flight: &mut Flight, answer: Answer) -> Result<http::Response<ResponseBody>, Unanswered> {
+        let answer = answer.map_err(Unanswered::Late)?;
+        let landed = flight.land()?;
+        let response = match answer {
+            Ok(response) => response,
+            Err(error) => return Err(Unanswered::Failed(error, landed)),
+        };
+        let start = Start::of(&response);
+        if self.codes.is_some() && !start.is_response(response.headers()) {
+            return Err(Unanswered::TurnedDown(Box::new(response), start, landed));
+        }
+        self.answered(response, start, landed).map_err(Unanswered::NotGrpc)
+    }
+
+    /// Says what becomes of a request without a response, and takes its body back where it may be sent again.
+    async fn settle(&self, mut flight: Flight, unanswered: Unanswered) -> Failure {
+        let end = |what| Failure::Final(Failed::new(what, None));
+        match unanswered {
+            // The flight is cancelled as it is dropped.
+            Unanswered::Late(deadline) => {
                 let error = self.error(deadline.exceeded(Phase::Requesting));
-                return Err(Failure::Final(Failed::found(error.after(self.attempts, true), None)));
+                end(What::Error(error.after(self.attempts, true)))
             }
-        };
-        // From here on the stream is over, or the body of the response holds the slot.
-        let (Some(hold), pump) = (flight.hold.take(), flight.pump.take()) else {
-            let status = Status::internal("the call lost its slot");
-            return Err(Failure::Final(Failed::new(What::Body(status), None)));
-        };
-        match answer {
-            Ok(response) => {
-                let start = Start::of(&response);
-                if self.codes.is_none() || start.is_response(response.headers()) {
-                    let answered = self.answered(response, start, pump, hold);
-                    return answered.map_err(|error| Failure::Final(Failed::found(error, None)));
-                }
+            Unanswered::NotGrpc(error) => end(What::Error(error)),
+            Unanswered::Broken(status) => end(What::Body(status)),
+            Unanswered::TurnedDown(response, start, Landed { hold, pump }) => {
                 // The peer wants no more of the request, if there is more.
                 if !pump.as_ref().is_none_or(Pump::is_finished) {
                     hold.cut_short();
                 }
                 let body = match pump {
                     Some(pump) => pump.take_back().await,
-                    None => whole,
+                    None => flight.body.take(),
                 };
-                Err(Failure::Final(self.turned_down(response, start, body, hold)))
+                Failure::Final(self.turned_down(*response, start, body, hold))
             }
-            Err(error) => {
-                let fate = mark.fate(&error, hold.link());
+            Unanswered::Failed(error, Landed { hold, pump }) => {
+                let fate = flight.mark.fate(&error, hold.link());
                 let failure = pump.as_ref().and_then(Pump::failure);
                 let body = match (failure, pump) {
-                    (Some(status), _) => return Err(Failure::Final(Failed::new(What::Body(status), None))),
+                    (Some(status), _) => return end(What::Body(status)),
                     (None, Some(pump)) if fate != Fate::Sent || self.codes.is_some() => pump.take_back().await,
-                    (None, _) => whole,
+                    (None, _) => flight.body.take(),
                 };
-                Err(self.failed(&error, fate, &hold, body))
+                self.failed(&error, fate, &hold, body)
             }
         }
     }
@@ -253,15 +311,14 @@ impl Call<'_> {
         &mut self,
         response: http::Response<RecvStream>,
         start: Start,
-        pump: Option<Pump>,
-        hold: Hold,
+        Landed { hold, pump }: Landed,
     ) -> Result<http::Response<ResponseBody>, Error> {
         if let Some(pump) = &pump {
             pump.commit();
         }
         let (parts, receive) = response.into_parts();
         // A call that fails before it has anything to say does so in its headers (Trailers-Only).
-        span::record_trailers(&self.span, &parts.headers);
+        self.span.record_trailers(&parts.headers);
         if let Some(codes) = self.codes
             && start.has_ended
         {
@@ -285,7 +342,7 @@ impl Call<'_> {
         hold: Hold,
     ) -> Box<Failed> {
         let (parts, receive) = response.into_parts();
-        span::record_trailers(&self.span, &parts.headers);
+        self.span.record_trailers(&parts.headers);
         let (timer, account) = (Timer::default(), self.account(None));
         let unread = ResponseBody::new(receive, start.has_ended, None, hold, timer, account, self.span.clone());
         let what = match start.not_grpc {

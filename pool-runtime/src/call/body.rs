@@ -18,6 +18,7 @@ use super::fate;
 use super::hold::Hold;
 use super::outcome;
 use super::outgoing::Pump;
+use super::span::CallSpan;
 use crate::Error;
 use crate::error::{Kind, Phase};
 
@@ -32,7 +33,7 @@ pub struct ResponseBody {
     /// Data has come before: the clock is worth a look, in case the body never has to wait.
     has_begun: bool,
     account: Account,
-    span: tracing::Span,
+    span: CallSpan,
 }
 
 /// A part of a body.
@@ -69,7 +70,7 @@ impl ResponseBody {
         hold: Hold,
         timer: Timer,
         account: Account,
-        span: tracing::Span,
+        span: CallSpan,
     ) -> Self {
         let mut this = Self {
             flow: Some(Flow {
@@ -127,7 +128,7 @@ impl ResponseBody {
     fn status(&self, kind: Kind, hold: &Hold) -> Status {
         let endpoint: &Arc<str> = &hold.slot().shared().endpoint;
         let status = Status::from(Error::new(kind, endpoint).after(self.account.attempts, true));
-        super::span::record(&self.span, status.code());
+        self.span.record(status.code());
         self.settle(status.code(), hold);
         status
     }
@@ -152,7 +153,7 @@ impl ResponseBody {
                 }
             }
             Some(Piece::Trailers(trailers)) => {
-                super::span::record_trailers(&self.span, trailers);
+                self.span.record_trailers(trailers);
                 self.settle_with(trailers);
                 self.finish();
             }
@@ -225,7 +226,7 @@ impl Default for ResponseBody {
             timer: Timer::default(),
             has_begun: false,
             account: Account::default(),
-            span: tracing::Span::none(),
+            span: CallSpan::default(),
         }
     }
 }

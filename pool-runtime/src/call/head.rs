@@ -32,12 +32,7 @@ pub(crate) struct Head<'a> {
 
 impl<'a> Head<'a> {
     /// The head of a call with what all calls of a client have, and metadata of its own.
-    pub(crate) fn new(
-        shared: &Shared,
-        path: PathAndQuery,
-        common: &'a Common,
-        own: HeaderMap,
-    ) -> Result<Self, Status> {
+    pub(crate) fn new(shared: &Shared, path: PathAndQuery, common: &'a Common, own: HeaderMap) -> Result<Self, Status> {
         let mut uri = uri::Parts::default();
         uri.path_and_query = Some(path);
         Ok(Self {

@@ -31,25 +31,29 @@ mod span;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderName;
 use pool_call_policy::Attempts;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tonic::Status;
-use tracing::Instrument;
 
 use self::attempt::Call;
 pub(crate) use self::body::Piece;
 pub use self::body::ResponseBody;
-pub(crate) use self::deadline::{GRPC_TIMEOUT, whole_header};
 use self::deadline::{Deadline, Timer};
+pub(crate) use self::deadline::{GRPC_TIMEOUT, whole_header};
 pub(crate) use self::head::{Common, Head};
 pub(crate) use self::outgoing::Outgoing;
 use self::retry::Retry;
+use self::span::CallSpan;
 use crate::Error;
 use crate::error::Kind;
 use crate::pool::shared::Shared;
 use crate::pool::slot::Slot;
+
+/// tonic's name for it is text, which is parsed with every look.
+pub(crate) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// Where a call gets its slot from.
 #[derive(Debug, Clone, Copy)]
@@ -77,28 +81,8 @@ pub(crate) struct Options {
 pub(crate) async fn call(
     source: Source<'_>,
     head: &Head<'_>,
-    body: Outgoing,
-    options: Options,
-) -> Result<http::Response<ResponseBody>, Status> {
-    let span = span::of(source.shared(), &head.uri);
-    if span.is_disabled() {
-        return run(source, head, body, options, span).await;
-    }
-    let result = run(source, head, body, options, span.clone())
-        .instrument(span.clone())
-        .await;
-    if let Err(status) = &result {
-        span::record(&span, status.code());
-    }
-    result
-}
-
-async fn run(
-    source: Source<'_>,
-    head: &Head<'_>,
     mut body: Outgoing,
     options: Options,
-    span: tracing::Span,
 ) -> Result<http::Response<ResponseBody>, Status> {
     if Handle::try_current().is_err() {
         return Err(Error::new(Kind::NoRuntime, &source.shared().endpoint).into());
@@ -115,12 +99,13 @@ async fn run(
         previous: 0,
         was_sent: false,
         codes: None,
-        span,
+        span: CallSpan::of(source.shared(), &head.uri),
     };
     let mut retry = match options.attempts {
         // A request that streams is not hedged: its parts are made once, at the pace of one attempt.
         Some(Attempts::Hedge(policy)) if body.is_complete() => {
-            return Box::pin(race::run(call, body, policy, now)).await;
+            let span = call.span.clone();
+            return span.ended(span.around(Box::pin(race::run(call, body, policy, now))).await);
         }
         Some(Attempts::Retry(policy)) => {
             call.codes = Some(policy.codes);
@@ -134,12 +119,16 @@ async fn run(
             Err(failed) => failed,
         };
         let Some(retry) = &mut retry else {
-            return failed.into_result(&source.shared().endpoint, call.attempts, false);
+            return call
+                .span
+                .ended(failed.into_result(&source.shared().endpoint, call.attempts, false));
         };
         // Apart, so that the calls that succeed at once, as most do, carry no room for it.
-        body = match Box::pin(again::next(&mut call, retry, failed)).await {
+        let span = call.span.clone();
+        let next = span.around(Box::pin(again::next(&mut call, retry, failed))).await;
+        body = match next {
             Ok(body) => body,
-            Err(end) => return end,
+            Err(end) => return call.span.ended(end),
         };
         now = Instant::now();
     }

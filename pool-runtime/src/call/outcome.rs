@@ -3,18 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName};
+use http::HeaderMap;
 use pool_call_policy::Codes;
 use tonic::{Code, Status};
 
+use super::GRPC_STATUS;
 use super::body::ResponseBody;
 use super::outgoing::Outgoing;
 use crate::Error;
 use crate::error::Kind;
 use crate::pool::config::LONGEST;
-
-/// tonic's name for it is text, which is parsed with every look.
-const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// An attempt that came to nothing before its response began.
 #[derive(Debug)]

@@ -22,7 +22,8 @@ use super::hedge::{Hedge, Verdict};
 use super::hold::Hold;
 use super::outcome::Failed;
 use super::outgoing::Outgoing;
-use super::{Head, Source, span};
+use super::span::CallSpan;
+use super::{Head, Source};
 use crate::pool::event::Event;
 
 /// Makes a call with a body that is complete, in as many attempts as its policy has. Dropping the future cancels all.
@@ -51,20 +52,13 @@ struct Race<'a> {
     deadline: Option<Deadline>,
     for_ready: bool,
     codes: Codes,
-    span: tracing::Span,
+    span: CallSpan,
     since: Instant,
 }
 
 /// An attempt on its way, and how often it was sent once it has ended.
 type Attempt<'a> = Pin<Box<dyn Future<Output = (Outcome, u32)> + Send + 'a>>;
 type Outcome = Result<http::Response<ResponseBody>, Box<Failed>>;
-
-/// What the race waits for.
-enum Step {
-    Ended(Outcome, u32),
-    /// The next attempt is due.
-    Due,
-}
 
 impl<'a> Race<'a> {
     async fn run(&'a self, mut hedge: Hedge, body: Outgoing) -> Result<http::Response<ResponseBody>, Status> {
@@ -75,12 +69,12 @@ impl<'a> Race<'a> {
         let (mut sent, mut was_sent) = (0, false);
         loop {
             let failed = match next(&mut attempts, hedge.due()).await {
-                Step::Due => {
+                None => {
                     self.hedge(&mut hedge, &mut attempts, &body);
                     continue;
                 }
-                Step::Ended(Ok(response), _) => return Ok(response),
-                Step::Ended(Err(failed), times) => {
+                Some((Ok(response), _)) => return Ok(response),
+                Some((Err(failed), times)) => {
                     sent += times;
                     failed
                 }
@@ -111,7 +105,7 @@ impl<'a> Race<'a> {
         hedge.begin(now);
         let (attempt, delay) = (hedge.begun(), now - self.since);
         tracing::debug!(endpoint = %shared.endpoint, attempt, ?delay, "call is hedged");
-        span::record_attempts(&self.span, attempt);
+        self.span.record_attempts(attempt);
         shared.ledger.hedged();
         shared.tell(|| Event::Hedged { attempt, delay });
     }
@@ -135,19 +129,19 @@ impl<'a> Race<'a> {
     }
 }
 
-/// Waits until an attempt ends, which is taken out, or the next is due.
-async fn next(attempts: &mut Vec<Attempt<'_>>, due: Option<Instant>) -> Step {
+/// Waits until an attempt ends, which is taken out, or until the next is due: then there is none.
+async fn next(attempts: &mut Vec<Attempt<'_>>, due: Option<Instant>) -> Option<(Outcome, u32)> {
     let mut due = pin!(due.map(sleep_until));
     poll_fn(|cx| {
         for index in 0..attempts.len() {
             if let Poll::Ready((outcome, times)) = attempts[index].as_mut().poll(cx) {
                 // The attempt that has ended holds nothing any more.
                 drop(attempts.swap_remove(index));
-                return Poll::Ready(Step::Ended(outcome, times));
+                return Poll::Ready(Some((outcome, times)));
             }
         }
         match due.as_mut().as_pin_mut() {
-            Some(due) => due.poll(cx).map(|()| Step::Due),
+            Some(due) => due.poll(cx).map(|()| None),
             None => Poll::Pending,
         }
     })

@@ -137,9 +137,11 @@ impl Client {
         let options = self.options(method);
         let response = call::call(Source::Pool(shared), &head, Outgoing::whole(message), options).await?;
         if !self.settings.accept_compressed.is_empty() && response.headers().contains_key(GRPC_ENCODING) {
-            return self.settings.decompress(codec, response).await;
+            return Box::pin(self.settings.decompress(codec, response)).await;
         }
-        self.settings.receive(response).await
+        let (parts, mut body) = response.into_parts();
+        let received = unary::receive(&mut body, self.settings.decoding_limit()).await;
+        reply::of(parts, received)
     }
 
     /// One request, one response.
@@ -219,11 +221,7 @@ impl Client {
             shared: self.pool.shared().clone(),
             options: self.options(method),
         };
-        Ok((
-            self.settings.apply(Grpc::new(caller)),
-            request,
-            method.uri_path(),
-        ))
+        Ok((self.settings.apply(Grpc::new(caller)), request, method.uri_path()))
     }
 
     fn options(&self, method: &Method) -> Options {

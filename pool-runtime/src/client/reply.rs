@@ -1,50 +1,41 @@
 //! The response of a unary call of prost messages, as tonic would give it.
 
+use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use http_body::Body as _;
-use prost::Message;
 use tonic::codec::{Codec, CompressionEncoding, Streaming};
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Response, Status};
 
 use super::settings::{Settings, in_order};
-use crate::call::ResponseBody;
+use crate::call::{GRPC_STATUS, ResponseBody};
 use crate::unary::{self, Failure};
 
 pub(super) const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
+/// The response of a unary call, of what was read of it.
+pub(super) fn of<M>(parts: Parts, received: Result<(M, HeaderMap), Failure>) -> Result<Response<M>, Status> {
+    let mut headers = parts.headers;
+    let (message, trailers) = match received {
+        Ok(received) => received,
+        Err(failure) => return Err(failed(failure, headers)),
+    };
+    if trailers.len() == 1 {
+        // Of an OK response the status is all there is, most often.
+        headers.insert(GRPC_STATUS, HeaderValue::from_static("0"));
+    } else {
+        headers.extend(trailers);
+    }
+    Ok(Response::from_parts(
+        MetadataMap::from_headers(headers),
+        message,
+        parts.extensions,
+    ))
+}
+
 impl Settings {
-    /// The response of a unary call, read directly.
-    pub(super) async fn receive<M>(&self, response: http::Response<ResponseBody>) -> Result<Response<M>, Status>
-    where
-        M: Message + Default,
-    {
-        let (parts, body) = response.into_parts();
-        let mut headers = parts.headers;
-        if body.is_end_stream()
-            && let Some(status) = Status::from_header_map(&headers)
-        {
-            return Err(match status.code() {
-                Code::Ok => Status::unimplemented("the response has no message"),
-                _ => status,
-            });
-        }
-        let limit = self.max_decoding_message_size.unwrap_or(unary::DEFAULT_MAX_DECODING);
-        let (message, trailers) = match unary::receive(body, limit).await {
-            Ok(received) => received,
-            Err(failure) => return Err(failed(failure, headers)),
-        };
-        if trailers.len() == 1 {
-            // Of an OK response the status is all there is, most often.
-            headers.insert(Status::GRPC_STATUS, HeaderValue::from_static("0"));
-        } else {
-            headers.extend(trailers);
-        }
-        Ok(Response::from_parts(
-            MetadataMap::from_headers(headers),
-            message,
-            parts.extensions,
-        ))
+    /// The largest message that is decoded.
+    pub(super) fn decoding_limit(&self) -> usize {
+        self.max_decoding_message_size.unwrap_or(unary::DEFAULT_MAX_DECODING)
     }
 
     /// The response of a unary call, read in tonic's way, which knows compression.
@@ -98,15 +89,25 @@ impl Settings {
 /// The status of a call whose response began with `headers`, which its metadata has too.
 fn failed(failure: Failure, headers: HeaderMap) -> Status {
     let mut status = match failure {
+        Failure::Empty => match Status::from_header_map(&headers) {
+            Some(status) if status.code() != Code::Ok => return status,
+            Some(_) => Status::unimplemented("the response has no message"),
+            None => no_status(),
+        },
         Failure::Status(status) => status,
         Failure::Trailers(trailers) => {
             Status::from_header_map(&trailers).unwrap_or_else(|| Status::unknown("the status cannot be read"))
         }
-        Failure::NoTrailers => Status::unknown("the response ended without a status"),
+        Failure::NoTrailers => no_status(),
     };
     let metadata = std::mem::take(status.metadata_mut());
     let mut all = headers;
     all.extend(metadata.into_headers());
     *status.metadata_mut() = MetadataMap::from_headers(all);
     status
+}
+
+/// There is no OK without a status.
+fn no_status() -> Status {
+    Status::unknown("the response ended without a status")
 }

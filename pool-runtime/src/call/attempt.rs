@@ -21,8 +21,9 @@ use super::head::{self, Head};
 use super::hold::Hold;
 use super::outcome::{self, Failed, What};
 use super::outgoing::{Outgoing, Pump};
+use super::retry::Retry;
 use super::span::CallSpan;
-use super::{GRPC_STATUS, Source};
+use super::{GRPC_STATUS, Source, again};
 use crate::Error;
 use crate::error::{Kind, Phase};
 use crate::pool::event::Event;
@@ -136,47 +137,79 @@ impl Start {
     }
 }
 
-impl Call<'_> {
-    /// One attempt, on the slot it is given or one that it takes.
-    pub(super) async fn attempt(
+impl<'a> Call<'a> {
+    /// A call without a policy.
+    pub(super) fn new(source: Source<'a>, head: &'a Head<'a>, timer: Timer, for_ready: bool, span: CallSpan) -> Self {
+        Self {
+            source,
+            head,
+            timer,
+            for_ready,
+            attempts: 0,
+            previous: 0,
+            was_sent: false,
+            codes: None,
+            span,
+        }
+    }
+
+    /// Makes the call on the slot it is given or one that it takes, and makes it again as `retry` has it.
+    ///
+    /// One loop for replays and retries: each future inside of another costs a call that succeeds at once, as most do,
+    /// the moves into it and out of it.
+    pub(super) async fn make(
         &mut self,
-        slot: Option<Hold>,
+        mut slot: Option<Hold>,
         mut body: Outgoing,
+        mut retry: Option<Retry<'_>>,
         mut now: Instant,
     ) -> Result<http::Response<ResponseBody>, Box<Failed>> {
-        let mut slot = slot;
         loop {
-            let hold = match slot.take().or_else(|| self.take_at_once()) {
-                Some(hold) => hold,
-                // Apart, as all that few calls need: the others carry no room for it.
-                None => match self.span.around(Box::pin(self.acquire())).await {
-                    Ok(hold) => {
-                        now = Instant::now();
-                        hold
-                    }
-                    Err(error) => return Err(Failed::found(error, Some(body))),
-                },
+            let taken = match slot.take().or_else(|| self.take_at_once()) {
+                Some(hold) => Ok(hold),
+                // Apart, as all that few calls need: a call that succeeds at once carries no room for it.
+                None => {
+                    let taken = self.span.around(Box::pin(self.acquire())).await;
+                    now = Instant::now();
+                    taken
+                }
             };
-            self.check_time(now)?;
-            let failure = match self.send(hold, body, now) {
-                Ok(mut flight) => {
-                    let answer = poll_fn(|cx| self.poll_answer(&mut flight, cx)).await;
-                    match self.conclude(&mut flight, answer) {
-                        Ok(response) => return Ok(response),
-                        Err(unanswered) => self.span.around(Box::pin(self.settle(flight, unanswered))).await,
+            let failure = match taken.and_then(|hold| self.check_time(now).map(|()| hold)) {
+                Ok(hold) => match self.send(hold, body, now) {
+                    Ok(mut flight) => {
+                        let answer = poll_fn(|cx| self.poll_answer(&mut flight, cx)).await;
+                        match self.conclude(&mut flight, answer) {
+                            Ok(response) => return Ok(response),
+                            Err(unanswered) => self.span.around(Box::pin(self.settle(flight, unanswered))).await,
+                        }
+                    }
+                    Err(failure) => failure,
+                },
+                Err(error) => Failure::Final(Failed::found(error, Some(body))),
+            };
+            body = match (failure, &mut retry) {
+                (Failure::Replay(body), _) => body,
+                (Failure::Final(failed), None) => return Err(self.ended(failed)),
+                (Failure::Final(failed), Some(retry)) => {
+                    let span = self.span.clone();
+                    match span.around(Box::pin(again::next(self, retry, failed))).await {
+                        Ok(body) => body,
+                        Err(failed) => return Err(self.ended(failed)),
                     }
                 }
-                Err(failure) => failure,
-            };
-            body = match failure {
-                Failure::Final(failed) => return Err(failed),
-                Failure::Replay(body) => body,
             };
             now = Instant::now();
         }
     }
 
-    pub(super) fn take_at_once(&self) -> Option<Hold> {
+    /// The last failure, with what went before it.
+    fn ended(&self, mut failed: Box<Failed>) -> Box<Failed> {
+        failed.attempts = self.attempts;
+        failed.was_sent |= self.was_sent;
+        failed
+    }
+
+    fn take_at_once(&self) -> Option<Hold> {
         match self.source {
             Source::Pool(shared) => shared.try_take().map(Hold::Slot),
             Source::Lease(..) => None,
@@ -208,12 +241,11 @@ impl Call<'_> {
     }
 
     /// A deadline that has passed sends nothing.
-    fn check_time(&self, now: Instant) -> Result<(), Box<Failed>> {
+    fn check_time(&self, now: Instant) -> Result<(), Error> {
         match self.timer.deadline {
-            Some(deadline) if deadline.at <= now => {
-                let error = self.error(deadline.exceeded(Phase::Waiting));
-                Err(Failed::found(error.after(self.attempts, false), None))
-            }
+            Some(deadline) if deadline.at <= now => Err(self
+                .error(deadline.exceeded(Phase::Waiting))
+                .after(self.attempts, false)),
             _ => Ok(()),
         }
     }

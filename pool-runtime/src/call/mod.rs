@@ -31,7 +31,6 @@ mod span;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderName;
 use pool_call_policy::Attempts;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
@@ -44,6 +43,7 @@ pub use self::body::ResponseBody;
 use self::deadline::{Deadline, Timer};
 pub(crate) use self::deadline::{GRPC_TIMEOUT, whole_header};
 pub(crate) use self::head::{Common, Head};
+pub(crate) use self::outcome::GRPC_STATUS;
 pub(crate) use self::outgoing::Outgoing;
 use self::retry::Retry;
 use self::span::CallSpan;
@@ -51,9 +51,6 @@ use crate::Error;
 use crate::error::Kind;
 use crate::pool::shared::Shared;
 use crate::pool::slot::Slot;
-
-/// tonic's name for it is text, which is parsed with every look.
-pub(crate) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// Where a call gets its slot from.
 #[derive(Debug, Clone, Copy)]
@@ -81,31 +78,29 @@ pub(crate) struct Options {
 pub(crate) async fn call(
     source: Source<'_>,
     head: &Head<'_>,
-    mut body: Outgoing,
-    options: Options,
+    body: Outgoing,
+    options: &Options,
 ) -> Result<http::Response<ResponseBody>, Status> {
+    let shared = source.shared();
     if Handle::try_current().is_err() {
-        return Err(Error::new(Kind::NoRuntime, &source.shared().endpoint).into());
+        return Err(Error::new(Kind::NoRuntime, &shared.endpoint).into());
     }
-    let mut now = Instant::now();
+    let now = Instant::now();
     let stated = [deadline::requested(&head.own), options.deadline];
     let after = stated.into_iter().flatten().min().or(options.default_deadline);
-    let mut call = Call {
-        timer: Timer::new(after.map(|after| Deadline::after(now, after))),
-        for_ready: options.wait_for_ready,
-        head,
+    let timer = Timer::new(after.map(|after| Deadline::after(now, after)));
+    let mut call = Call::new(
         source,
-        attempts: 0,
-        previous: 0,
-        was_sent: false,
-        codes: None,
-        span: CallSpan::of(source.shared(), &head.uri),
-    };
-    let mut retry = match options.attempts {
+        head,
+        timer,
+        options.wait_for_ready,
+        CallSpan::of(shared, &head.uri),
+    );
+    let retry = match &options.attempts {
         // A request that streams is not hedged: its parts are made once, at the pace of one attempt.
         Some(Attempts::Hedge(policy)) if body.is_complete() => {
             let span = call.span.clone();
-            return span.ended(span.around(Box::pin(race::run(call, body, policy, now))).await);
+            return span.ended(span.around(Box::pin(race::run(call, body, *policy, now))).await);
         }
         Some(Attempts::Retry(policy)) => {
             call.codes = Some(policy.codes);
@@ -113,24 +108,9 @@ pub(crate) async fn call(
         }
         Some(Attempts::Hedge(_)) | None => None,
     };
-    loop {
-        let failed = match call.attempt(None, body, now).await {
-            Ok(response) => return Ok(response),
-            Err(failed) => failed,
-        };
-        let Some(retry) = &mut retry else {
-            return call
-                .span
-                .ended(failed.into_result(&source.shared().endpoint, call.attempts, false));
-        };
-        // Apart, so that the calls that succeed at once, as most do, carry no room for it.
-        let span = call.span.clone();
-        let next = span.around(Box::pin(again::next(&mut call, retry, failed))).await;
-        body = match next {
-            Ok(body) => body,
-            Err(end) => return call.span.ended(end),
-        };
-        now = Instant::now();
+    match call.make(None, body, retry, now).await {
+        Ok(response) => Ok(response),
+        Err(failed) => call.span.ended(failed.into_result(&shared.endpoint)),
     }
 }
 

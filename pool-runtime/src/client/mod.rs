@@ -135,7 +135,7 @@ impl Client {
         let shared = self.pool.shared();
         let head = Head::new(shared, method.uri_path(), &self.settings.common, sanitized(metadata))?;
         let options = self.options(method);
-        let response = call::call(Source::Pool(shared), &head, Outgoing::whole(message), options).await?;
+        let response = call::call(Source::Pool(shared), &head, Outgoing::whole(message), &options).await?;
         if !self.settings.accept_compressed.is_empty() && response.headers().contains_key(GRPC_ENCODING) {
             return Box::pin(self.settings.decompress(codec, response)).await;
         }

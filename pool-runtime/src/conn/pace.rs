@@ -14,7 +14,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 
+use bytes::BufMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_util::io::poll_read_buf;
 
 /// A frame's head: 24 bits of length, then type, flags and stream (RFC 9113, 4.1).
 const FRAME_HEAD: usize = 9;
@@ -142,14 +144,11 @@ impl<T: AsyncRead + Unpin> AsyncRead for Paced<T> {
             return Poll::Pending;
         }
         let before = buf.filled().len();
-        if budget >= buf.remaining() {
-            ready!(Pin::new(&mut this.inner).poll_read(cx, buf))?;
-        } else {
-            let mut part = ReadBuf::new(buf.initialize_unfilled_to(budget));
-            ready!(Pin::new(&mut this.inner).poll_read(cx, &mut part))?;
-            let read = part.filled().len();
-            buf.advance(read);
-        }
+        ready!(poll_read_buf(
+            Pin::new(&mut this.inner),
+            cx,
+            &mut (&mut *buf).limit(budget)
+        ))?;
         let fresh = &buf.filled()[before..];
         this.pace.budget.store(budget.saturating_sub(fresh.len()), Relaxed);
         this.count_read(fresh);

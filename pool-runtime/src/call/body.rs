@@ -20,6 +20,7 @@ use super::outcome;
 use super::outgoing::Pump;
 use crate::Error;
 use crate::error::{Kind, Phase};
+use crate::limit::Messages;
 
 /// The body of a response from the pool, as it comes in.
 ///
@@ -32,6 +33,8 @@ pub struct ResponseBody {
     /// Data has come before: the clock is worth a look, in case the body never has to wait.
     has_begun: bool,
     account: Account,
+    /// Where a service config limits the messages of a plain tonic client.
+    messages: Option<Box<Messages>>,
     span: tracing::Span,
 }
 
@@ -73,6 +76,7 @@ impl ResponseBody {
             timer,
             has_begun: false,
             account,
+            messages: None,
             span,
         };
         // A response that ended with its headers (Trailers-Only) holds nothing up.
@@ -80,6 +84,11 @@ impl ResponseBody {
             this.finish();
         }
         this
+    }
+
+    /// Fails the body with the first message over the limit.
+    pub(crate) fn limit_messages(&mut self, limit: usize) {
+        self.messages = Some(Box::new(Messages::new("decoded", limit)));
     }
 
     fn finish(&mut self) {
@@ -172,6 +181,13 @@ impl Body for ResponseBody {
                     .map(Err),
             ),
             Poll::Ready(Ok(Some(frame))) => {
+                if let (Some(messages), Some(data)) = (&mut this.messages, frame.data_ref())
+                    && let Err(status) = messages.check(data)
+                {
+                    super::span::record(&this.span, status.code());
+                    this.flow = None;
+                    return Poll::Ready(Some(Err(status)));
+                }
                 if let Some(trailers) = frame.trailers_ref() {
                     super::span::record_trailers(&this.span, trailers);
                     this.settle_with(trailers);
@@ -212,6 +228,7 @@ impl Default for ResponseBody {
             timer: Timer::default(),
             has_begun: false,
             account: Account::default(),
+            messages: None,
             span: tracing::Span::none(),
         }
     }

@@ -15,7 +15,11 @@ pub(super) const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encod
 
 impl Settings {
     /// The response of a unary call, read directly.
-    pub(super) async fn receive<M>(&self, response: http::Response<ResponseBody>) -> Result<Response<M>, Status>
+    pub(super) async fn receive<M>(
+        &self,
+        response: http::Response<ResponseBody>,
+        limit: Option<usize>,
+    ) -> Result<Response<M>, Status>
     where
         M: Message + Default,
     {
@@ -29,7 +33,7 @@ impl Settings {
                 _ => status,
             });
         }
-        let limit = self.max_decoding_message_size.unwrap_or(unary::DEFAULT_MAX_DECODING);
+        let limit = limit.unwrap_or(unary::DEFAULT_MAX_DECODING);
         let (message, trailers) = match unary::receive(body, limit).await {
             Ok(received) => received,
             Err(failure) => return Err(failed(failure, headers)),
@@ -47,6 +51,7 @@ impl Settings {
         &self,
         mut codec: C,
         response: http::Response<ResponseBody>,
+        limit: Option<usize>,
     ) -> Result<Response<C::Decode>, Status>
     where
         C: Codec,
@@ -54,7 +59,6 @@ impl Settings {
     {
         let (parts, body) = response.into_parts();
         let encoding = self.encoding(&parts.headers)?;
-        let limit = self.max_decoding_message_size;
         let mut messages = Streaming::new_response(codec.decoder(), body, parts.status, encoding, limit);
         let message = match messages.message().await {
             Ok(Some(message)) => message,

@@ -3,7 +3,9 @@
 //! What the server sees of a call is read off a server of steps: the n-th request over all its connections gets the
 //! n-th step.
 
+mod config;
 mod hedging;
+mod precedence;
 mod retry;
 mod throttling;
 

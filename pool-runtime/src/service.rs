@@ -62,7 +62,7 @@ async fn call_over(
     let (head, body) = request.into_parts();
     let head = Head::of_request(source.shared(), head.uri, head.headers)?;
     let body = Outgoing::begin(body).await?;
-    call::call(source, &head, body, options).await
+    call::call(source, &head, body, &options).await
 }
 
 impl Future for ResponseFuture {

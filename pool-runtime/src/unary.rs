@@ -13,7 +13,7 @@ use http_body::Body;
 use prost::Message;
 use tonic::Status;
 
-use crate::call::ResponseBody;
+use crate::call::{GRPC_STATUS, ResponseBody};
 
 /// gRPC's message prefix: a flag for compression, and the length in four bytes.
 const PREFIX: usize = 5;
@@ -53,7 +53,7 @@ where
             None => return Err(Failure::NoTrailers),
         }
     };
-    match trailers.get(Status::GRPC_STATUS) {
+    match trailers.get(GRPC_STATUS) {
         Some(code) if code.as_bytes() == b"0" => Ok((incoming.decode()?, trailers)),
         Some(_) => Err(Failure::Trailers(trailers)),
         None => Err(Failure::NoTrailers),

@@ -5,22 +5,22 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
-use tonic::{Code, Status};
+use tonic::Code;
 
 use super::attempt::Call;
-use super::body::ResponseBody;
 use super::outcome::Failed;
 use super::outgoing::Outgoing;
 use super::retry::{Retry, Surroundings};
 use super::span;
 use crate::pool::event::Event;
 
-/// What a call comes to.
-pub(super) type End = Result<http::Response<ResponseBody>, Status>;
-
-/// After a failed attempt: waits as the policy has it and gives the request back for the next, or says what the call
-/// ends with. Dropped in the delay, it leaves nothing behind.
-pub(super) async fn next(call: &mut Call<'_>, retry: &mut Retry, mut failed: Box<Failed>) -> Result<Outgoing, End> {
+/// After a failed attempt: waits as the policy has it and gives the request back for the next, or the failure if there
+/// is no other attempt. Dropped in the delay, it leaves nothing behind.
+pub(super) async fn next(
+    call: &mut Call<'_>,
+    retry: &mut Retry<'_>,
+    mut failed: Box<Failed>,
+) -> Result<Outgoing, Box<Failed>> {
     let shared = call.source.shared();
     let facts = failed.facts();
     let around = Surroundings {
@@ -32,9 +32,9 @@ pub(super) async fn next(call: &mut Call<'_>, retry: &mut Retry, mut failed: Box
         random: fastrand::f64(),
     };
     let (Some(delay), Some(body)) = (retry.failed(facts, around), failed.body.take()) else {
-        return Err(failed.into_result(&shared.endpoint, call.attempts, call.was_sent));
+        return Err(failed);
     };
-    call.was_sent |= failed.was_sent();
+    call.was_sent |= failed.was_sent;
     call.previous = retry.made();
     // What the attempt came to is not needed any more, least of all while the call sleeps.
     drop(failed);

@@ -21,7 +21,8 @@ use super::head::{self, Head};
 use super::hold::Hold;
 use super::outcome::{self, Failed, What};
 use super::outgoing::{Outgoing, Pump};
-use super::{Source, span};
+use super::retry::Retry;
+use super::{Source, again, span};
 use crate::Error;
 use crate::error::{Kind, Phase};
 use crate::pool::event::Event;
@@ -97,37 +98,70 @@ impl Start {
     }
 }
 
-impl Call<'_> {
-    /// One attempt, on the slot it is given or one that it takes.
-    pub(super) async fn attempt(
+impl<'a> Call<'a> {
+    /// A call without a policy.
+    pub(super) fn new(source: Source<'a>, head: &'a Head, timer: Timer, for_ready: bool, span: tracing::Span) -> Self {
+        Self {
+            source,
+            head,
+            timer,
+            for_ready,
+            attempts: 0,
+            previous: 0,
+            was_sent: false,
+            codes: None,
+            span,
+        }
+    }
+
+    /// Makes the call on the slot it is given or one that it takes, and makes it again as `retry` has it.
+    ///
+    /// One loop for replays and retries: each future inside of another costs a call that succeeds at once, as most do,
+    /// the moves into it and out of it.
+    pub(super) async fn make(
         &mut self,
-        slot: Option<Hold>,
+        mut slot: Option<Hold>,
         mut body: Outgoing,
+        mut retry: Option<Retry<'_>>,
         mut now: Instant,
     ) -> Result<http::Response<ResponseBody>, Box<Failed>> {
-        let mut slot = slot;
         loop {
-            let hold = match slot.take().or_else(|| self.take_at_once()) {
-                Some(hold) => hold,
-                None => match self.acquire().await {
-                    Ok(hold) => {
-                        now = Instant::now();
-                        hold
-                    }
-                    Err(error) => return Err(Failed::found(error, Some(body))),
-                },
+            let taken = match slot.take().or_else(|| self.take_at_once()) {
+                Some(hold) => Ok(hold),
+                None => {
+                    let taken = self.acquire().await;
+                    now = Instant::now();
+                    taken
+                }
             };
-            self.check_time(now)?;
-            body = match self.send(hold, body, now).await {
-                Ok(response) => return Ok(response),
-                Err(Failure::Final(failed)) => return Err(failed),
-                Err(Failure::Replay(body)) => body,
+            let failure = match taken.and_then(|hold| self.check_time(now).map(|()| hold)) {
+                Ok(hold) => match self.send(hold, body, now).await {
+                    Ok(response) => return Ok(response),
+                    Err(failure) => failure,
+                },
+                Err(error) => Failure::Final(Failed::found(error, Some(body))),
+            };
+            body = match (failure, &mut retry) {
+                (Failure::Replay(body), _) => body,
+                (Failure::Final(failed), None) => return Err(self.ended(failed)),
+                // Apart, so that a call that succeeds at once carries no room for it.
+                (Failure::Final(failed), Some(retry)) => match Box::pin(again::next(self, retry, failed)).await {
+                    Ok(body) => body,
+                    Err(failed) => return Err(self.ended(failed)),
+                },
             };
             now = Instant::now();
         }
     }
 
-    pub(super) fn take_at_once(&self) -> Option<Hold> {
+    /// The last failure, with what went before it.
+    fn ended(&self, mut failed: Box<Failed>) -> Box<Failed> {
+        failed.attempts = self.attempts;
+        failed.was_sent |= self.was_sent;
+        failed
+    }
+
+    fn take_at_once(&self) -> Option<Hold> {
         match self.source {
             Source::Pool(shared) => shared.try_take().map(Hold::Slot),
             Source::Lease(..) => None,
@@ -159,12 +193,11 @@ impl Call<'_> {
     }
 
     /// A deadline that has passed sends nothing.
-    fn check_time(&self, now: Instant) -> Result<(), Box<Failed>> {
+    fn check_time(&self, now: Instant) -> Result<(), Error> {
         match self.timer.deadline {
-            Some(deadline) if deadline.at <= now => {
-                let error = self.error(deadline.exceeded(Phase::Waiting));
-                Err(Failed::found(error.after(self.attempts, false), None))
-            }
+            Some(deadline) if deadline.at <= now => Err(self
+                .error(deadline.exceeded(Phase::Waiting))
+                .after(self.attempts, false)),
             _ => Ok(()),
         }
     }

@@ -43,6 +43,7 @@ pub use self::body::ResponseBody;
 pub(crate) use self::deadline::GRPC_TIMEOUT;
 use self::deadline::{Deadline, Timer};
 pub(crate) use self::head::Head;
+pub(crate) use self::outcome::GRPC_STATUS;
 pub(crate) use self::outgoing::Outgoing;
 use self::retry::Retry;
 use crate::Error;
@@ -77,49 +78,23 @@ pub(crate) async fn call(
     source: Source<'_>,
     head: &Head,
     body: Outgoing,
-    options: Options,
+    options: &Options,
 ) -> Result<http::Response<ResponseBody>, Status> {
-    let span = span::of(source.shared(), &head.uri);
-    if span.is_disabled() {
-        return run(source, head, body, options, span).await;
-    }
-    let result = run(source, head, body, options, span.clone())
-        .instrument(span.clone())
-        .await;
-    if let Err(status) = &result {
-        span::record(&span, status.code());
-    }
-    result
-}
-
-async fn run(
-    source: Source<'_>,
-    head: &Head,
-    mut body: Outgoing,
-    options: Options,
-    span: tracing::Span,
-) -> Result<http::Response<ResponseBody>, Status> {
+    let shared = source.shared();
     if Handle::try_current().is_err() {
-        return Err(Error::new(Kind::NoRuntime, &source.shared().endpoint).into());
+        return Err(Error::new(Kind::NoRuntime, &shared.endpoint).into());
     }
-    let mut now = Instant::now();
+    let now = Instant::now();
     let stated = [deadline::requested(&head.own), options.deadline];
     let after = stated.into_iter().flatten().min().or(options.default_deadline);
-    let mut call = Call {
-        timer: Timer::new(after.map(|after| Deadline::after(now, after))),
-        for_ready: options.wait_for_ready,
-        head,
-        source,
-        attempts: 0,
-        previous: 0,
-        was_sent: false,
-        codes: None,
-        span,
-    };
-    let mut retry = match options.attempts {
+    let timer = Timer::new(after.map(|after| Deadline::after(now, after)));
+    let mut call = Call::new(source, head, timer, options.wait_for_ready, span::of(shared, &head.uri));
+    let retry = match &options.attempts {
         // A request that streams is not hedged: its parts are made once, at the pace of one attempt.
         Some(Attempts::Hedge(policy)) if body.is_complete() => {
-            return Box::pin(race::run(call, body, policy, now)).await;
+            let span = call.span.clone();
+            let race = race::run(call, body, *policy, now).instrument(span.clone());
+            return recorded(&span, Box::pin(race).await);
         }
         Some(Attempts::Retry(policy)) => {
             call.codes = Some(policy.codes);
@@ -127,21 +102,25 @@ async fn run(
         }
         Some(Attempts::Hedge(_)) | None => None,
     };
-    loop {
-        let failed = match call.attempt(None, body, now).await {
-            Ok(response) => return Ok(response),
-            Err(failed) => failed,
+    if call.span.is_disabled() {
+        return match call.make(None, body, retry, now).await {
+            Ok(response) => Ok(response),
+            Err(failed) => failed.into_result(&shared.endpoint),
         };
-        let Some(retry) = &mut retry else {
-            return failed.into_result(&source.shared().endpoint, call.attempts, false);
-        };
-        // Apart, so that the calls that succeed at once, as most do, carry no room for it.
-        body = match Box::pin(again::next(&mut call, retry, failed)).await {
-            Ok(body) => body,
-            Err(end) => return end,
-        };
-        now = Instant::now();
     }
+    let span = call.span.clone();
+    match call.make(None, body, retry, now).instrument(span.clone()).await {
+        Ok(response) => Ok(response),
+        Err(failed) => recorded(&span, failed.into_result(&shared.endpoint)),
+    }
+}
+
+/// A failure, with its status in the call's span.
+fn recorded<T>(span: &tracing::Span, result: Result<T, Status>) -> Result<T, Status> {
+    if let Err(status) = &result {
+        span::record(span, status.code());
+    }
+    result
 }
 
 impl Source<'_> {

@@ -13,8 +13,8 @@ use crate::Error;
 use crate::error::Kind;
 use crate::pool::config::LONGEST;
 
-/// tonic's name for it is text, which is parsed with every look.
-const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+/// tonic has the name as text, which is parsed with every look.
+pub(crate) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// An attempt that came to nothing before its response began.
 #[derive(Debug)]
@@ -22,6 +22,10 @@ pub(super) struct Failed {
     pub(super) what: What,
     /// The body of the request, if it can be sent again.
     pub(super) body: Option<Outgoing>,
+    /// How often the call was sent.
+    pub(super) attempts: u32,
+    /// The peer's application may have seen the request.
+    pub(super) was_sent: bool,
 }
 
 /// What it came to instead.
@@ -65,8 +69,17 @@ impl Facts {
 
 impl Failed {
     pub(super) fn new(what: What, body: Option<Outgoing>) -> Box<Self> {
-        let body = body.filter(Outgoing::can_replay);
-        Box::new(Self { what, body })
+        let (attempts, was_sent) = match &what {
+            What::Answer(_) => (1, true),
+            What::Error(error) => (error.attempts(), error.was_sent()),
+            What::Body(_) => (1, false),
+        };
+        Box::new(Self {
+            what,
+            body: body.filter(Outgoing::can_replay),
+            attempts,
+            was_sent,
+        })
     }
 
     /// What failed on this side.
@@ -88,29 +101,13 @@ impl Failed {
         }
     }
 
-    /// Whether the peer's application may have seen the request.
-    pub(super) fn was_sent(&self) -> bool {
-        match &self.what {
-            What::Answer(_) => true,
-            What::Error(error) => error.was_sent(),
-            What::Body(_) => false,
-        }
-    }
-
-    /// What the caller gets after so many attempts, if one before the last `was_sent`. The server's word stays its own;
-    /// with more than one attempt, [`Error::of`] finds in it how many there were.
-    pub(super) fn into_result(
-        self,
-        endpoint: &Arc<str>,
-        attempts: u32,
-        was_sent: bool,
-    ) -> Result<http::Response<ResponseBody>, Status> {
+    /// What the caller gets. The server's word stays its own; after more than one attempt, [`Error::of`] finds in it how
+    /// many there were.
+    pub(super) fn into_result(self, endpoint: &Arc<str>) -> Result<http::Response<ResponseBody>, Status> {
+        let Self { attempts, was_sent, .. } = self;
         match self.what {
             What::Body(status) => Err(status),
-            What::Error(error) => {
-                let was_sent = was_sent || error.was_sent();
-                Err(error.after(attempts, was_sent).into())
-            }
+            What::Error(error) => Err(error.after(attempts, was_sent).into()),
             What::Answer(response) if attempts > 1 => {
                 let code = code(response.headers());
                 let mut status = Status::from_header_map(response.headers())

@@ -55,16 +55,9 @@ struct Race<'a> {
     since: Instant,
 }
 
-/// An attempt on its way, and how often it was sent once it has ended.
-type Attempt<'a> = Pin<Box<dyn Future<Output = (Outcome, u32)> + Send + 'a>>;
+/// An attempt on its way.
+type Attempt<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
 type Outcome = Result<http::Response<ResponseBody>, Box<Failed>>;
-
-/// What the race waits for.
-enum Step {
-    Ended(Outcome, u32),
-    /// The next attempt is due.
-    Due,
-}
 
 impl<'a> Race<'a> {
     async fn run(&'a self, mut hedge: Hedge, body: Outgoing) -> Result<http::Response<ResponseBody>, Status> {
@@ -74,24 +67,24 @@ impl<'a> Race<'a> {
         hedge.begin(self.since);
         let (mut sent, mut was_sent) = (0, false);
         loop {
-            let failed = match next(&mut attempts, hedge.due()).await {
-                Step::Due => {
+            let mut failed = match next(&mut attempts, hedge.due()).await {
+                None => {
                     self.hedge(&mut hedge, &mut attempts, &body);
                     continue;
                 }
-                Step::Ended(Ok(response), _) => return Ok(response),
-                Step::Ended(Err(failed), times) => {
-                    sent += times;
-                    failed
-                }
+                Some(Ok(response)) => return Ok(response),
+                Some(Err(failed)) => failed,
             };
+            sent += failed.attempts;
+            was_sent |= failed.was_sent;
             let facts = failed.facts();
             let allowed = shared.ledger.failed(facts.counts(self.codes));
-            if hedge.failed(facts, allowed, attempts.len(), Instant::now(), deadline) == Verdict::Over {
-                sent += u32::try_from(attempts.len()).unwrap_or(u32::MAX);
-                return failed.into_result(&shared.endpoint, sent, was_sent || !attempts.is_empty());
+            let under_way = attempts.len();
+            if hedge.failed(facts, allowed, under_way, Instant::now(), deadline) == Verdict::Over {
+                failed.attempts = sent + u32::try_from(under_way).unwrap_or(u32::MAX);
+                failed.was_sent = was_sent || under_way > 0;
+                return failed.into_result(&shared.endpoint);
             }
-            was_sent |= failed.was_sent();
         }
     }
 
@@ -117,37 +110,34 @@ impl<'a> Race<'a> {
     }
 
     fn attempt(&'a self, previous: u32, slot: Option<Hold>, body: Outgoing, now: Instant) -> Attempt<'a> {
-        let mut call = Call {
-            source: self.source,
-            head: self.head,
-            timer: Timer::new(self.deadline),
-            for_ready: self.for_ready,
-            attempts: previous,
-            previous,
-            was_sent: false,
-            codes: Some(self.codes),
-            span: self.span.clone(),
-        };
+        let timer = Timer::new(self.deadline);
+        let mut call = Call::new(self.source, self.head, timer, self.for_ready, self.span.clone());
+        // Should the response break off, its error tells of the attempts before, too.
+        call.attempts = previous;
+        call.previous = previous;
+        call.codes = Some(self.codes);
         Box::pin(async move {
-            let outcome = call.attempt(slot, body, now).await;
-            (outcome, call.attempts - previous)
+            call.make(slot, body, None, now).await.map_err(|mut failed| {
+                failed.attempts = failed.attempts.saturating_sub(previous);
+                failed
+            })
         })
     }
 }
 
-/// Waits until an attempt ends, which is taken out, or the next is due.
-async fn next(attempts: &mut Vec<Attempt<'_>>, due: Option<Instant>) -> Step {
+/// Waits until an attempt ends, which is taken out; `None` if the next is due first.
+async fn next(attempts: &mut Vec<Attempt<'_>>, due: Option<Instant>) -> Option<Outcome> {
     let mut due = pin!(due.map(sleep_until));
     poll_fn(|cx| {
         for index in 0..attempts.len() {
-            if let Poll::Ready((outcome, times)) = attempts[index].as_mut().poll(cx) {
+            if let Poll::Ready(outcome) = attempts[index].as_mut().poll(cx) {
                 // The attempt that has ended holds nothing any more.
                 drop(attempts.swap_remove(index));
-                return Poll::Ready(Step::Ended(outcome, times));
+                return Poll::Ready(Some(outcome));
             }
         }
         match due.as_mut().as_pin_mut() {
-            Some(due) => due.poll(cx).map(|()| Step::Due),
+            Some(due) => due.poll(cx).map(|()| None),
             None => Poll::Pending,
         }
     })

@@ -11,8 +11,8 @@ use crate::pool::config::LONGEST;
 
 /// How far a call has got with its policy.
 #[derive(Debug)]
-pub(super) struct Retry {
-    policy: RetryPolicy,
+pub(super) struct Retry<'a> {
+    policy: &'a RetryPolicy,
     /// Attempts that have failed.
     made: u32,
     /// Delays since the backoff began, or began anew.
@@ -30,8 +30,8 @@ pub(super) struct Surroundings {
     pub(super) random: f64,
 }
 
-impl Retry {
-    pub(super) fn new(policy: RetryPolicy) -> Self {
+impl<'a> Retry<'a> {
+    pub(super) fn new(policy: &'a RetryPolicy) -> Self {
         Self {
             policy,
             made: 0,
@@ -71,7 +71,7 @@ impl Retry {
             }
             None => {
                 self.delays += 1;
-                delay(&self.policy, self.delays, around.random)
+                delay(self.policy, self.delays, around.random)
             }
         };
         around.left.is_none_or(|left| delay < left).then_some(delay)
@@ -119,7 +119,8 @@ mod tests {
     #[test]
     fn delays_grow_to_the_longest_and_attempts_end_with_the_fifth() {
         for (max_attempts, delays) in [(2, 1), (3, 2), (5, 4), (6, 4), (u32::MAX, 4)] {
-            let mut retry = Retry::new(policy(max_attempts));
+            let policy = policy(max_attempts);
+            let mut retry = Retry::new(&policy);
             for expected in [100, 200, 350, 350].into_iter().take(delays) {
                 assert_eq!(retry.failed(FACTS, AROUND), Some(MS(expected)));
             }
@@ -181,7 +182,7 @@ mod tests {
             },
         ];
         for facts in facts {
-            assert_eq!(Retry::new(policy(5)).failed(facts, AROUND), None, "{facts:?}");
+            assert_eq!(Retry::new(&policy(5)).failed(facts, AROUND), None, "{facts:?}");
         }
         let around = [
             Surroundings {
@@ -198,18 +199,18 @@ mod tests {
             },
         ];
         for around in around {
-            assert_eq!(Retry::new(policy(5)).failed(FACTS, around), None, "{around:?}");
+            assert_eq!(Retry::new(&policy(5)).failed(FACTS, around), None, "{around:?}");
         }
         let just = Surroundings {
             left: Some(MS(101)),
             ..AROUND
         };
-        assert_eq!(Retry::new(policy(5)).failed(FACTS, just), Some(MS(100)));
+        assert_eq!(Retry::new(&policy(5)).failed(FACTS, just), Some(MS(100)));
         let aborted = Facts {
             code: Code::Aborted,
             ..FACTS
         };
-        assert_eq!(Retry::new(policy(5)).failed(aborted, AROUND), Some(MS(100)));
+        assert_eq!(Retry::new(&policy(5)).failed(aborted, AROUND), Some(MS(100)));
     }
 
     #[test]
@@ -219,7 +220,8 @@ mod tests {
             ..FACTS
         };
         let around = Surroundings { random: 1.0, ..AROUND };
-        let mut retry = Retry::new(policy(5));
+        let five = policy(5);
+        let mut retry = Retry::new(&five);
         assert_eq!(retry.failed(FACTS, AROUND), Some(MS(100)));
         assert_eq!(retry.failed(FACTS, AROUND), Some(MS(200)));
         assert_eq!(
@@ -234,7 +236,7 @@ mod tests {
             left: Some(MS(10)),
             ..AROUND
         };
-        assert_eq!(Retry::new(policy(5)).failed(pushed(10), late), None);
-        assert_eq!(Retry::new(policy(5)).failed(pushed(0), late), Some(MS(0)));
+        assert_eq!(Retry::new(&policy(5)).failed(pushed(10), late), None);
+        assert_eq!(Retry::new(&policy(5)).failed(pushed(0), late), Some(MS(0)));
     }
 }

@@ -5,6 +5,7 @@ use tonic::Code;
 use tracing::Span;
 use tracing::field::Empty;
 
+use super::outcome::GRPC_STATUS;
 use crate::pool::shared::Shared;
 
 /// A span at debug level; disabled, it costs a look at a static.
@@ -41,7 +42,7 @@ pub(super) fn record_attempts(span: &Span, attempts: u32) {
 
 pub(super) fn record_trailers(span: &Span, trailers: &HeaderMap) {
     if !span.is_disabled()
-        && let Some(status) = trailers.get(tonic::Status::GRPC_STATUS)
+        && let Some(status) = trailers.get(GRPC_STATUS)
     {
         record(span, Code::from_bytes(status.as_bytes()));
     }

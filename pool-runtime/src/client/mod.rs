@@ -132,7 +132,7 @@ impl Client {
         let shared = self.pool.shared();
         let path = PathAndQuery::from_static(method.path);
         let head = Head::new(shared, path, self.settings.headers.clone(), sanitized(metadata))?;
-        let response = call::call(Source::Pool(shared), &head, Outgoing::whole(message), options).await?;
+        let response = call::call(Source::Pool(shared), &head, Outgoing::whole(message), &options).await?;
         if !self.settings.accept_compressed.is_empty() && response.headers().contains_key(GRPC_ENCODING) {
             return self.settings.decompress(codec, response, sizes.response).await;
         }

@@ -110,6 +110,20 @@ async fn a_span_names_the_call_and_the_status_it_ended_with() {
     replies.message().await.unwrap_err();
     spans.check_last("ServerStream", Code::Aborted, &server);
 
+    // Retried: `Read` is declared free of side effects.
+    let script = Script {
+        key: "one call".to_owned(),
+        fail_first: 1,
+        failure: Some(Failure {
+            code: Code::Unavailable.into(),
+            ..Failure::default()
+        }),
+        ..Script::default()
+    };
+    client.read(scripted(script)).await.unwrap();
+    let attempts = spans.0.lock().unwrap().last().unwrap().get("grpc.attempts").cloned();
+    assert_eq!(attempts.as_deref(), Some("2"));
+
     // Failures on this side: of the body, and before there is one.
     let mut replies = client.server_stream(hanging(1)).await.unwrap().into_inner();
     replies.message().await.unwrap();
@@ -119,5 +133,5 @@ async fn a_span_names_the_call_and_the_status_it_ended_with() {
     client.pool().close();
     client.bidi(tokio_stream::iter([echo()])).await.unwrap_err();
     spans.check_last("Bidi", Code::Unavailable, &server);
-    assert_eq!(spans.0.lock().unwrap().len(), 5);
+    assert_eq!(spans.0.lock().unwrap().len(), 6);
 }

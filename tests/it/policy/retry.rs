@@ -371,10 +371,7 @@ async fn a_closed_pool_is_not_tried_again() {
     let server = TestServer::start().await;
     let pool = pool_of(&server);
     pool.close();
-    let status = Client::new(&pool, retry_after(3, NEVER))
-        .unary(echo())
-        .await
-        .unwrap_err();
+    let status = Client::new(&pool, retry(3)).unary(echo()).await.unwrap_err();
     assert!(Error::of(&status).unwrap().is_closed());
     assert_eq!(pool.stats().retried, 0);
 }

@@ -31,7 +31,7 @@ mod span;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pool_call_policy::Attempts;
+use pool_call_policy::{Attempts, HedgingPolicy};
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -92,9 +92,7 @@ pub(crate) async fn call(
     let retry = match &options.attempts {
         // A request that streams is not hedged: its parts are made once, at the pace of one attempt.
         Some(Attempts::Hedge(policy)) if body.is_complete() => {
-            let span = call.span.clone();
-            let race = race::run(call, body, *policy, now).instrument(span.clone());
-            return recorded(&span, Box::pin(race).await);
+            return Box::pin(hedged(call, body, *policy, now)).await;
         }
         Some(Attempts::Retry(policy)) => {
             call.codes = Some(policy.codes);
@@ -102,17 +100,40 @@ pub(crate) async fn call(
         }
         Some(Attempts::Hedge(_)) | None => None,
     };
-    if call.span.is_disabled() {
-        return match call.make(None, body, retry, now).await {
-            Ok(response) => Ok(response),
-            Err(failed) => failed.into_result(&shared.endpoint),
-        };
+    if !call.span.is_disabled() {
+        return Box::pin(traced(call, body, retry, now)).await;
     }
-    let span = call.span.clone();
-    match call.make(None, body, retry, now).instrument(span.clone()).await {
+    match call.make(None, body, retry, now).await {
         Ok(response) => Ok(response),
-        Err(failed) => recorded(&span, failed.into_result(&shared.endpoint)),
+        Err(failed) => failed.into_result(&shared.endpoint),
     }
+}
+
+// Calls of these kinds are boxed, so that the others are small enough to be compiled into what makes them.
+
+async fn hedged(
+    call: Call<'_>,
+    body: Outgoing,
+    policy: HedgingPolicy,
+    now: Instant,
+) -> Result<http::Response<ResponseBody>, Status> {
+    let span = call.span.clone();
+    let result = race::run(call, body, policy, now).instrument(span.clone()).await;
+    recorded(&span, result)
+}
+
+async fn traced(
+    mut call: Call<'_>,
+    body: Outgoing,
+    retry: Option<Retry<'_>>,
+    now: Instant,
+) -> Result<http::Response<ResponseBody>, Status> {
+    let (span, source) = (call.span.clone(), call.source);
+    let made = call.make(None, body, retry, now).instrument(span.clone()).await;
+    recorded(
+        &span,
+        made.or_else(|failed| failed.into_result(&source.shared().endpoint)),
+    )
 }
 
 /// A failure, with its status in the call's span.

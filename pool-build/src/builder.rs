@@ -6,13 +6,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
-use prost_build::Config;
 use prost_types::FileDescriptorSet;
 
+use crate::config::Config;
 use crate::descriptor;
 use crate::error::Error;
-use crate::generator::Generator;
+use crate::generator::{Found, Generator};
 
 /// Starts a build that differs from the defaults.
 ///
@@ -28,9 +29,10 @@ use crate::generator::Generator;
 pub fn configure() -> Builder {
     Builder {
         tonic: tonic_prost_build::configure(),
-        prost: Config::new(),
+        prost: prost_build::Config::new(),
         out_dir: None,
         descriptor_path: None,
+        service_config: None,
         protoc: false,
         cross_crate: true,
         // Outside a build script the lines would mean nothing.
@@ -43,9 +45,10 @@ pub fn configure() -> Builder {
 #[must_use = "a builder does nothing until one of its compile methods is called"]
 pub struct Builder {
     tonic: tonic_prost_build::Builder,
-    prost: Config,
+    prost: prost_build::Config,
     out_dir: Option<PathBuf>,
     descriptor_path: Option<PathBuf>,
+    service_config: Option<PathBuf>,
     protoc: bool,
     cross_crate: bool,
     rerun: bool,
@@ -122,6 +125,24 @@ impl Builder {
         self
     }
 
+    /// Builds a service config into the clients: gRPC's own, in JSON, which the owners of a service keep for all its
+    /// clients. Default: none.
+    ///
+    /// What it says of a method (`timeout`, `waitForReady`, `retryPolicy`, `hedgingPolicy`, and the limits of message
+    /// sizes) becomes a part of the method's description, and holds unless the attribute, the running pool's service
+    /// config or the call says otherwise. What it says of the pool (`retryThrottling`, `connectionScaling`) is set by
+    /// the clients' `connect`, `connect_lazy` and `pool_builder`; a pool that is made in another way does not have it.
+    /// Plain tonic clients do not see the config at all: for those there is `Builder::service_config` of
+    /// pool-runtime.
+    ///
+    /// It is checked here. A method that its service does not have, and a service that its package does not have, fail
+    /// the build; services of packages that are not compiled are left out, as one file often serves many programs.
+    /// `path` is relative to the package's directory, like those of the `.proto` files, and cargo is told to watch it.
+    pub fn service_config(mut self, path: impl AsRef<Path>) -> Self {
+        self.service_config = Some(path.as_ref().to_owned());
+        self
+    }
+
     /// Whether other crates can annotate the clients. Default: yes.
     ///
     /// Without it a generated file may be included several times in one crate; see the
@@ -161,7 +182,7 @@ impl Builder {
     /// pool_build::configure().prost(|config| config.bytes(["."]).btree_map(["."]))
     /// # ;
     /// ```
-    pub fn prost(mut self, change: impl FnOnce(&mut Config) -> &mut Config) -> Self {
+    pub fn prost(mut self, change: impl FnOnce(&mut prost_build::Config) -> &mut prost_build::Config) -> Self {
         change(&mut self.prost);
         self
     }
@@ -171,7 +192,7 @@ impl Builder {
     /// # Errors
     ///
     /// When a file can't be read or is not valid; the error names file, line and column of every
-    /// mistake that was found.
+    /// mistake that was found. For a service config it names file and field.
     pub fn compile_protos<P, I>(self, protos: &[P], includes: &[I]) -> Result<(), Error>
     where
         P: AsRef<Path>,
@@ -192,7 +213,8 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// When the descriptors contradict themselves or the files can't be written.
+    /// When the descriptors contradict themselves, the service config can't be followed, or the files can't be
+    /// written.
     pub fn compile_fds(self, descriptors: FileDescriptorSet) -> Result<(), Error> {
         descriptor::check(&descriptors)?;
         self.write_descriptors(&descriptor::encode(&descriptors))?;
@@ -228,20 +250,29 @@ impl Builder {
     /// Runs tonic-prost-build with this crate's service generator around its own.
     fn generate(
         mut self,
-        run: impl FnOnce(tonic_prost_build::Builder, Config) -> std::io::Result<()>,
+        run: impl FnOnce(tonic_prost_build::Builder, prost_build::Config) -> std::io::Result<()>,
     ) -> Result<(), Error> {
         let out_dir = self.target_dir()?;
-        let (generator, mistakes) = Generator::new(&self.tonic, self.cross_crate);
+        let config = self.read_service_config()?;
+        let (generator, found) = Generator::new(&self.tonic, self.cross_crate, config.clone());
         self.prost.service_generator(Box::new(generator));
         // The builder would put its bare generator in the place of ours if it were to build anything.
         let tonic = self.tonic.out_dir(out_dir).build_client(false).build_server(false);
         run(tonic, self.prost).map_err(|cause| Error::io("the .proto files were not compiled", cause))?;
-        let mistakes = mistakes.take();
-        if mistakes.is_empty() {
-            Ok(())
-        } else {
-            Err(Error::new(mistakes))
+        let Found { mistakes, compiled } = found.take();
+        if !mistakes.is_empty() {
+            return Err(Error::new(mistakes));
         }
+        config.map_or(Ok(()), |config| config.check(&compiled))
+    }
+
+    fn read_service_config(&self) -> Result<Option<Rc<Config>>, Error> {
+        let Some(path) = &self.service_config else {
+            return Ok(None);
+        };
+        // Before it is read: a file that is wrong or missing is the one that will change.
+        self.watch(std::slice::from_ref(path));
+        Config::read(path).map(|config| Some(Rc::new(config)))
     }
 
     fn target_dir(&self) -> Result<PathBuf, Error> {

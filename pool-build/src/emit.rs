@@ -10,14 +10,16 @@
 
 use std::collections::BTreeMap;
 
+use pool_call_policy::{MethodConfig, ServiceConfig};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::{File, GenericArgument, Path, PathArguments, Type, parse_quote};
 
+use crate::policy;
 use crate::service::{Description, Rpc, client_module};
 
 /// The version of the description's form; `pool-macros` knows which it can read.
-const FORMAT: usize = 1;
+const FORMAT: usize = 2;
 
 /// What the attribute calls in a client's module. If tonic-prost-build alone has generated the client,
 /// rustc says that it can't find this name in that module: so the name is the remedy.
@@ -27,10 +29,15 @@ const ENTRY: &str = "compile_this_proto_with_pool_build";
 const MACRO: &str = "__pool_include_this_file_once_or_generate_it_with_cross_crate_false";
 
 /// Adds `description` to the client module in `file`.
-pub(crate) fn describe(file: &mut File, description: &Description, cross_crate: bool) -> Result<(), String> {
+pub(crate) fn describe(
+    file: &mut File,
+    description: &Description,
+    config: Option<&ServiceConfig>,
+    cross_crate: bool,
+) -> Result<(), String> {
     let name = unique(description, &file.to_token_stream().to_string());
     let mut types = Types::default();
-    let description = macro_body(description, &mut types);
+    let description = macro_body(description, config, &mut types);
     let (export, visibility) = if cross_crate {
         (quote!(#[macro_export]), quote!(pub))
     } else {
@@ -54,11 +61,11 @@ pub(crate) fn describe(file: &mut File, description: &Description, cross_crate: 
 }
 
 /// Input:  a service `helloworld.Greeter` with an RPC `SayHello` \
-/// Output: `({ $($then:tt)* } { $($module:tt)* } $($rest:tt)*) => { $($then)*! { { format 1; .. } $($rest)* } };`
+/// Output: `({ $($then:tt)* } { $($module:tt)* } $($rest:tt)*) => { $($then)*! { { format 2; .. } $($rest)* } };`
 ///
 /// `then` is the macro that wants the description, `module` the caller's path to the client's module,
 /// and `rest` whatever the caller wants to find again.
-fn macro_body(description: &Description, types: &mut Types) -> TokenStream {
+fn macro_body(description: &Description, config: Option<&ServiceConfig>, types: &mut Types) -> TokenStream {
     let Description {
         name,
         client,
@@ -66,14 +73,18 @@ fn macro_body(description: &Description, types: &mut Types) -> TokenStream {
         rpcs,
     } = description;
     let format = proc_macro2::Literal::usize_unsuffixed(FORMAT);
-    let rpcs = rpcs.iter().map(|entry| rpc(entry, types));
+    let pool = config.map(policy::pool);
+    let rpcs = rpcs.iter().map(|entry| {
+        let config = config.and_then(|config| config.method(name, &entry.proto_name));
+        rpc(entry, config, types)
+    });
     quote! {
         ({ $($then:tt)* } { $($module:tt)* } $($rest:tt)*) => {
             $($then)*! {
                 {
                     format #format;
                     #(#docs)*
-                    service #client #name;
+                    service #client #name #pool;
                     #(#rpcs)*
                 }
                 $($rest)*
@@ -82,8 +93,8 @@ fn macro_body(description: &Description, types: &mut Types) -> TokenStream {
     }
 }
 
-/// Output: `#[doc = ".."] rpc say_hello "SayHello" unary unknown (request) (response) prost (codec);`
-fn rpc(rpc: &Rpc, types: &mut Types) -> TokenStream {
+/// Output: `#[doc = ".."] rpc say_hello "SayHello" unary unknown (request) (response) prost (codec) { config };`
+fn rpc(rpc: &Rpc, config: Option<&MethodConfig>, types: &mut Types) -> TokenStream {
     let Rpc {
         ident,
         proto_name,
@@ -96,9 +107,10 @@ fn rpc(rpc: &Rpc, types: &mut Types) -> TokenStream {
     let response = types.exported(&rpc.response);
     let encoding = format_ident!("{}", rpc.encoding());
     let codec = types.exported_path(&rpc.codec);
+    let config = config.map(policy::method);
     quote! {
         #(#attributes)*
-        rpc #ident #proto_name #shape #idempotency (#request) (#response) #encoding (#codec);
+        rpc #ident #proto_name #shape #idempotency (#request) (#response) #encoding (#codec) #config;
     }
 }
 

@@ -13,8 +13,10 @@ use miette::{Diagnostic, LabeledSpan, SourceCode};
 /// What can be compiled.
 pub(crate) const SYNTAX: &str = "prost knows `proto2` and `proto3`, and no editions";
 
-/// Why `.proto` files could not be compiled.
+/// Why `.proto` files could not be compiled, or a service config not be followed.
 pub struct Error {
+    /// What the mistakes are in.
+    place: &'static str,
     mistakes: Vec<String>,
     cause: Option<io::Error>,
 }
@@ -29,16 +31,25 @@ impl Error {
             }
         }
         Self {
+            place: ".proto files",
             mistakes: unique,
             cause: None,
+        }
+    }
+
+    /// An error in a service config.
+    pub(crate) fn config(mistakes: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            place: "the service config",
+            ..Self::new(mistakes)
         }
     }
 
     /// An error of the operating system, or of prost-build, which reports through the same type.
     pub(crate) fn io(what: impl fmt::Display, cause: io::Error) -> Self {
         Self {
-            mistakes: vec![what.to_string()],
             cause: Some(cause),
+            ..Self::new([what.to_string()])
         }
     }
 }
@@ -53,7 +64,7 @@ impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The line starts with "Error: " already, and a path is only clickable at the start of one.
         if self.mistakes.len() > 1 {
-            write!(f, "{} mistakes in .proto files\n{self}", self.mistakes.len())?;
+            write!(f, "{} mistakes in {}\n{self}", self.mistakes.len(), self.place)?;
         } else {
             write!(f, "{self}")?;
         }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use prost_build::{Service, ServiceGenerator};
 
+use crate::config::{self, Compiled, Config};
 use crate::{emit, service};
 
 /// What an RPC of tonic's client must not be called: tonic gives these names to its own functions.
@@ -25,8 +26,12 @@ const TAKEN: &[&str] = &[
 const UNIT: &[&str] = &["()"];
 const NOT_PATHS: &[&str] = &["()", "bool", "i32", "i64", "u32", "u64", "f32", "f64"];
 
-/// The mistakes found so far. prost-build's trait gives a generator no way to fail.
-pub(crate) type Mistakes = Rc<RefCell<Vec<String>>>;
+/// What was found so far. prost-build's trait gives a generator no way to return anything.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub(crate) mistakes: Vec<String>,
+    pub(crate) compiled: Compiled,
+}
 
 /// Generates what tonic-prost-build generates, and the descriptions.
 pub(crate) struct Generator {
@@ -35,19 +40,25 @@ pub(crate) struct Generator {
     client: Box<dyn ServiceGenerator>,
     server: Box<dyn ServiceGenerator>,
     cross_crate: bool,
-    mistakes: Mistakes,
+    config: Option<Rc<Config>>,
+    found: Rc<RefCell<Found>>,
 }
 
 impl Generator {
-    pub(crate) fn new(tonic: &tonic_prost_build::Builder, cross_crate: bool) -> (Self, Mistakes) {
-        let mistakes = Mistakes::default();
+    pub(crate) fn new(
+        tonic: &tonic_prost_build::Builder,
+        cross_crate: bool,
+        config: Option<Rc<Config>>,
+    ) -> (Self, Rc<RefCell<Found>>) {
+        let found = Rc::default();
         let generator = Self {
             client: tonic.clone().build_server(false).service_generator(),
             server: tonic.clone().build_client(false).service_generator(),
             cross_crate,
-            mistakes: Rc::clone(&mistakes),
+            config,
+            found: Rc::clone(&found),
         };
-        (generator, mistakes)
+        (generator, found)
     }
 
     /// The client, as tonic writes it, with its description.
@@ -60,15 +71,17 @@ impl Generator {
         let mut file =
             syn::parse_file(&source).map_err(|error| format!("the client of {}: {error}", full_name(service)))?;
         let description = service::describe(service, &without_clashes(service), &mut file)?;
-        emit::describe(&mut file, &description, self.cross_crate)?;
+        let config = self.config.as_deref().map(|config| &config.config);
+        emit::describe(&mut file, &description, config, self.cross_crate)?;
         Ok(prettyplease::unparse(&file))
     }
 }
 
 impl ServiceGenerator for Generator {
     fn generate(&mut self, service: Service, buf: &mut String) {
+        config::note(&service, &mut self.found.borrow_mut().compiled);
         if let Some(mistake) = same_names(&service) {
-            self.mistakes.borrow_mut().push(mistake);
+            self.found.borrow_mut().mistakes.push(mistake);
             return;
         }
         // tonic-prost-build must take `bool` and the numbers for types, not for names in a module. Its
@@ -76,7 +89,7 @@ impl ServiceGenerator for Generator {
         tonic_prost_build::NON_PATH_TYPE_ALLOWLIST.set(not_paths(&service));
         match self.client(&service) {
             Ok(source) => buf.push_str(&source),
-            Err(mistake) => self.mistakes.borrow_mut().push(mistake),
+            Err(mistake) => self.found.borrow_mut().mistakes.push(mistake),
         }
         self.server.generate(service, buf);
     }

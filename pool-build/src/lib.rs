@@ -36,7 +36,7 @@
 //! Names that the generated client has for itself get an underscore at the end: in tonic's client
 //! `new_`, `connect_`, `with_origin_`, `with_interceptor_`, `send_compressed_`, `accept_compressed_`,
 //! `max_decoding_message_size_` and `max_encoding_message_size_` (tonic alone does not compile such
-//! an RPC); the pooled client adds `connect_lazy_`, `pool_`, `with_deadline_` and `clone_`. The server's
+//! an RPC); the pooled client adds `connect_lazy_`, `pool_`, `pool_builder_`, `with_deadline_` and `clone_`. The server's
 //! trait keeps the plain names. Two RPCs of a service that come out with the same name are an error.
 //!
 //! # Including the output
@@ -47,10 +47,12 @@
 //! [`Builder::cross_crate(false)`](Builder::cross_crate) leaves that attribute out.
 
 mod builder;
+mod config;
 mod descriptor;
 mod emit;
 mod error;
 mod generator;
+mod policy;
 mod service;
 
 use std::path::Path;

@@ -4,7 +4,9 @@
 //! not hide those in the others.
 
 mod argument;
+mod duration;
 mod options;
+mod policy;
 
 use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt;
@@ -12,13 +14,17 @@ use syn::parse::{ParseStream, Parser};
 use syn::{Ident, Lit, LitStr, Path};
 
 use self::argument::{Argument, Value, split_at_commas};
+pub(crate) use self::options::{config, pool};
 use self::options::{given_twice, krate, option};
-use crate::errors::{Errors, nearest};
-use crate::ir::{Args, ClientPath, Options, RpcArgs};
+use crate::errors::Errors;
+use crate::ir::{Args, ClientPath, Extra, Options, RpcArgs};
 
-const CLIENT_OPTIONS: [&str; 3] = ["deadline", "wait_for_ready", "crate"];
-const RPC_OPTIONS: [&str; 3] = ["deadline", "wait_for_ready", "idempotent"];
-const RPC_OPTIONS_ARE: &str = "the options of an RPC are `deadline = \"250ms\"`, `wait_for_ready` and `idempotent`";
+const CLIENT_OPTIONS: [&str; 4] = ["deadline", "wait_for_ready", "retry", "crate"];
+const RPC_OPTIONS: [&str; 5] = ["deadline", "wait_for_ready", "idempotent", "retry", "hedge"];
+const RPC_OPTIONS_ARE: &str = "the options of an RPC are `deadline = \"250ms\"`, `wait_for_ready`, `idempotent`, \
+                               `retry` and `hedge(max_attempts = 3, delay = \"50ms\")`";
+const NOT_FOR_ALL: &str = "what may be sent twice is said of one RPC, since not every RPC can bear it: \
+                           `some_rpc(retry)`; what holds for a whole service stands in a service config";
 const EXAMPLE: &str = "`helloworld::greeter_client::GreeterClient`";
 
 /// Reads all arguments, reporting each mistake and leaving out what it spoils.
@@ -54,12 +60,21 @@ pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Args {
 /// Takes one argument after the path.
 fn take(Argument { ident, value }: Argument, args: &mut Args, errors: &mut Errors) {
     match value {
+        Value::Inner(inner) if (ident == "retry" || ident == "hedge") && policy::is_policy(&inner) => {
+            errors.at(&ident, NOT_FOR_ALL);
+        }
         Value::Inner(inner) => rpc(ident, inner, &mut args.rpcs, errors),
         _ if ident == "crate" && args.krate.is_some() => given_twice(&ident, errors),
         value if ident == "crate" => args.krate = krate(&ident, value, errors),
         value if CLIENT_OPTIONS.contains(&ident.to_string().as_str()) => {
             option(&ident, value, &mut args.options, errors);
+            // To be told not to repeat anything is safe for all.
+            if let Some(Extra::Attempts(_)) = args.options.extra {
+                args.options.extra = None;
+                errors.at(&ident, NOT_FOR_ALL);
+            }
         }
+        _ if ident == "hedge" => errors.at(&ident, NOT_FOR_ALL),
         _ if ident == "idempotent" => {
             errors.at(&ident, "`idempotent` is said of one RPC: `some_rpc(idempotent)`");
         }
@@ -150,7 +165,7 @@ fn rpc_option(tokens: TokenStream, options: &mut Options, errors: &mut Errors) {
             option(&ident, value, options, errors);
         }
         Ok(Argument { ident, .. }) => {
-            let hint = did_you_mean(&ident, RPC_OPTIONS);
+            let hint = did_you_mean(&ident, &RPC_OPTIONS);
             errors.at(&ident, format!("unknown option `{ident}`{hint}; {RPC_OPTIONS_ARE}"));
         }
         Err(_) if tokens.is_empty() => {}
@@ -159,18 +174,18 @@ fn rpc_option(tokens: TokenStream, options: &mut Options, errors: &mut Errors) {
 }
 
 fn unknown_client_option(ident: &Ident, errors: &mut Errors) {
-    let hint = did_you_mean(ident, CLIENT_OPTIONS);
+    let hint = did_you_mean(ident, &CLIENT_OPTIONS);
     errors.at(
         ident,
         format!(
-            "unknown option `{ident}`{hint}; the options are `deadline = \"2s\"`, `wait_for_ready` and \
-             `crate = \"..\"`, and those of an RPC stand in parentheses: `{ident}(deadline = \"250ms\")`"
+            "unknown option `{ident}`{hint}; the options are `deadline = \"2s\"`, `wait_for_ready`, \
+             `retry = \"none\"` and `crate = \"..\"`, and those of an RPC stand in parentheses: `{ident}(deadline = \"250ms\")`"
         ),
     );
 }
 
-fn did_you_mean(ident: &Ident, known: [&str; 3]) -> String {
-    match nearest(&ident.to_string(), known) {
+fn did_you_mean(ident: &Ident, known: &[&str]) -> String {
+    match pool_call_policy::nearest(&ident.to_string(), known.iter().copied()) {
         Some(name) => format!(", did you mean `{name}`?"),
         None => String::new(),
     }

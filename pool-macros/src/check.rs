@@ -1,18 +1,20 @@
 //! The rules that need more than one part of the input.
 
+use pool_call_policy::nearest;
 use syn::Ident;
 use syn::ext::IdentExt;
 
-use crate::errors::{Errors, nearest};
+use crate::errors::Errors;
 use crate::ir::{Args, ClientPath, Description, RpcArgs};
 
 /// What an RPC must not be called: the generated client has these functions for itself. (`clone` would
 /// compile, and take the place of `Clone::clone` in every `greeter.clone()`.)
-pub(crate) const TAKEN: [&str; 11] = [
+pub(crate) const TAKEN: [&str; 12] = [
     "new",
     "connect",
     "connect_lazy",
     "pool",
+    "pool_builder",
     "with_deadline",
     "with_interceptor",
     "send_compressed",

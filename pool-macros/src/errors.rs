@@ -20,63 +20,13 @@ impl Errors {
         self.0.push(error);
     }
 
+    /// The first of them, where one is enough.
+    pub(crate) fn first(self) -> Option<syn::Error> {
+        self.0.into_iter().next()
+    }
+
     /// One `compile_error!` per mistake.
     pub(crate) fn into_tokens(self) -> TokenStream {
         self.0.iter().map(syn::Error::to_compile_error).collect()
-    }
-}
-
-/// Of `known`, the name that `wrong` was probably meant to be.
-pub(crate) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // A third of the letters may be wrong: enough for a typo, too little to take `chat` for `crate`.
-    let tolerated = (wrong.len() / 3).max(1);
-    known
-        .into_iter()
-        .map(|name| (distance(wrong, name), name))
-        .filter(|(distance, _)| *distance <= tolerated)
-        .min()
-        .map(|(_, name)| name)
-}
-
-/// How many letters have to be added, removed or replaced to come from one name to the other.
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in to.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[to.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{distance, nearest};
-
-    #[test]
-    fn a_distance_counts_added_removed_and_replaced_letters() {
-        for (from, to, expected) in [
-            ("say_hello", "say_hello", 0),
-            ("say_helo", "say_hello", 1),
-            ("say_hellp", "say_hello", 1),
-            ("chat", "", 4),
-            ("", "chat", 4),
-            ("kitten", "sitting", 3),
-        ] {
-            assert_eq!(distance(from, to), expected, "{from} -> {to}");
-        }
-    }
-
-    #[test]
-    fn a_typo_finds_its_name_and_an_unrelated_name_finds_none() {
-        let known = ["say_hello", "say_hello_to_all", "chat"];
-        assert_eq!(nearest("say_helo", known), Some("say_hello"));
-        assert_eq!(nearest("unsubscribe", known), None);
-        assert_eq!(nearest("chat", ["crate"]), None);
     }
 }

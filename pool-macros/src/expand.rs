@@ -5,7 +5,10 @@
 //! the way.
 
 mod client;
+mod policy;
 mod rpcs;
+
+use std::time::Duration;
 
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
@@ -23,9 +26,15 @@ fn deadline(krate: &Path, deadline: Option<&Deadline>) -> TokenStream {
         None => quote!(#private::Deadline::Unset),
         Some(None) => quote!(#private::Deadline::None),
         Some(Some(after)) => {
-            let seconds = Literal::u64_unsuffixed(after.as_secs());
-            let nanos = Literal::u32_unsuffixed(after.subsec_nanos());
-            quote!(#private::Deadline::After(::core::time::Duration::new(#seconds, #nanos)))
+            let after = duration(after);
+            quote!(#private::Deadline::After(#after))
         }
     }
+}
+
+/// Output: `Duration::new(2, 0)`
+fn duration(duration: Duration) -> TokenStream {
+    let seconds = Literal::u64_unsuffixed(duration.as_secs());
+    let nanos = Literal::u32_unsuffixed(duration.subsec_nanos());
+    quote!(::core::time::Duration::new(#seconds, #nanos))
 }

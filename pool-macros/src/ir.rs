@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use pool_call_policy::{Attempts, RetryThrottling};
 use proc_macro2::TokenStream;
 use syn::{Attribute, Ident, LitStr, Path, Token, Visibility, parse_quote, punctuated::Punctuated};
 
@@ -36,6 +37,27 @@ pub(crate) struct Options {
     pub(crate) deadline: Option<Deadline>,
     pub(crate) wait_for_ready: Option<bool>,
     pub(crate) idempotent: Option<bool>,
+    pub(crate) extra: Option<Extra>,
+    /// What has stated it: `retry` or `hedge`.
+    pub(crate) extra_by: Option<Ident>,
+    /// Said by service configs only, as are the limits of sizes.
+    pub(crate) max_request: Option<u32>,
+    pub(crate) max_response: Option<u32>,
+}
+
+/// What an RPC may do beyond its first attempt.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Extra {
+    /// Nothing, whatever others say.
+    Never,
+    Attempts(Attempts),
+}
+
+/// What a service config says of the pool.
+#[derive(Debug, Default)]
+pub(crate) struct PoolConfig {
+    pub(crate) throttling: Option<RetryThrottling>,
+    pub(crate) max_connections: Option<u32>,
 }
 
 /// A deadline with the literal that states it.
@@ -67,6 +89,7 @@ pub(crate) struct Description {
     pub(crate) client: Ident,
     /// `helloworld.Greeter`
     pub(crate) service: LitStr,
+    pub(crate) pool: PoolConfig,
     pub(crate) rpcs: Vec<Rpc>,
 }
 
@@ -84,6 +107,8 @@ pub(crate) struct Rpc {
     pub(crate) response: TokenStream,
     pub(crate) encoding: Encoding,
     pub(crate) codec: TokenStream,
+    /// What a service config says.
+    pub(crate) config: Options,
 }
 
 /// How messages are encoded.

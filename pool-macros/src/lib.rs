@@ -26,7 +26,6 @@
 
 mod args;
 mod check;
-mod duration;
 mod errors;
 mod expand;
 mod fallback;
@@ -50,7 +49,8 @@ use proc_macro::TokenStream;
 /// # What the struct gets
 ///
 /// - `Clone` and `Debug` (unless the struct derives them itself, below the attribute), `Send` and `Sync`
-/// - `new(pool)`, `connect(target).await`, `connect_lazy(target)`, `pool()`
+/// - `new(pool)`, `connect(target).await`, `connect_lazy(target)`, `pool()`, and `pool_builder(target)`, which starts
+///   to set up a pool with what the service config that pool-build was given says of it
 /// - `with_deadline`, `with_interceptor`, `send_compressed`, `accept_compressed`,
 ///   `max_decoding_message_size`, `max_encoding_message_size`
 /// - one `async fn` per RPC that takes `&self` and has tonic's own request and response types, with the
@@ -66,22 +66,49 @@ use proc_macro::TokenStream;
 /// |---|---|
 /// | `deadline = "2s"` | at most this long for each call, from the moment the method is called to the last byte of the response. `"none"` switches the pool's default off. |
 /// | `wait_for_ready` | calls wait while the server can't be reached, instead of failing at once |
+/// | `retry = "none"` | no call is repeated or hedged, whatever a service config or the .proto says |
 /// | `crate = "path"` | where `pool_runtime` is, if it has another name |
 /// | `some_rpc(..)` | options of one RPC, named by its method |
 ///
-/// An RPC takes `deadline` and `wait_for_ready` as well, and `idempotent`: processing the request twice
-/// is as good as once. (`idempotency_level` in the .proto says the same for all users of the service.)
-/// It is kept with the RPC for a retry policy; as yet there is none, and no call is repeated that the
-/// server may have processed. `wait_for_ready = false` and `idempotent = false` undo what the client or
-/// the .proto says.
+/// An RPC takes the first three as well, and
+///
+/// | | |
+/// |---|---|
+/// | `idempotent` | processing the request twice is as good as once, so that failures are retried if nothing else is said: up to 3 attempts, for `UNAVAILABLE`. (`idempotency_level` in the .proto says the same for all users of the service.) |
+/// | `retry(..)` | attempts one after the other, where the server may have processed the one before |
+/// | `hedge(..)` | attempts side by side, one more after each delay until one succeeds |
+///
+/// `wait_for_ready = false` and `idempotent = false` undo what the client or the .proto says.
+///
+/// # Retries and hedging
+///
+/// Both may have the server process a request more than once. So they are stated of single RPCs, not of a client;
+/// for whole services there are service configs.
+///
+/// ```text
+/// get(retry),
+/// list(retry(max_attempts = 4, initial_backoff = "100ms", max_backoff = "1s", backoff_multiplier = 2.0,
+///            codes(UNAVAILABLE, ABORTED))),
+/// search(hedge(max_attempts = 3, delay = "50ms", non_fatal_codes(UNAVAILABLE))),
+/// put(retry = "none"),
+/// ```
+///
+/// Of `retry` each field may be left out: 3 attempts, the first included, after 100 ms and twice as long each time, at
+/// most 1 s, for `UNAVAILABLE`. `hedge` needs the attempts and the delay; a failure ends the call at once unless its
+/// code is one of `non_fatal_codes`. More than 5 attempts count as 5 (gRFC A6). An RPC has one of the two; `retry = "none"`
+/// switches both off.
+///
+/// What is stated elsewhere, and what then holds: see "Precedence" in the documentation of `pool_runtime`.
+///
+/// # Deadlines
 ///
 /// Of several deadlines the smallest wins. So an RPC's deadline that is longer than the client's is
 /// refused: it would never apply.
 ///
 /// # Durations
 ///
-/// Whole numbers with the units `h`, `m`, `s`, `ms` and `us`, the larger unit first: `"250ms"`, `"2s"`,
-/// `"1m30s"`. Zero is refused: no call could ever meet it.
+/// Whole numbers with the units `h`, `m`, `s`, `ms`, `us` and `ns`, the larger unit first: `"250ms"`, `"2s"`,
+/// `"1m30s"`. A deadline of zero is refused: no call could ever meet it.
 #[proc_macro_attribute]
 pub fn pooled_client(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::client(args.into(), item.into()).into()

@@ -2,13 +2,15 @@
 
 use proc_macro2::{Delimiter, Group, TokenStream};
 use syn::parse::{Parse, ParseStream};
+use syn::token::Brace;
 use syn::{Attribute, Fields, Ident, Item, LitInt, Token, braced, parenthesized};
 
+use crate::args;
 use crate::errors::Errors;
 use crate::ir::{Description, Encoding, Idempotency, Input, Rpc, Shape, Struct};
 
-/// The form of description that this version reads; pool-build writes it as `format 1;`.
-const FORMAT: &str = "1";
+/// The form of description that this version reads; pool-build writes it as `format 2;`.
+const FORMAT: &str = "2";
 
 /// Reads the item; what is wrong with a struct is reported and left out of it. Anything else is none.
 pub(crate) fn item(tokens: TokenStream, errors: &mut Errors) -> Option<Struct> {
@@ -95,7 +97,7 @@ impl Parse for Input {
     }
 }
 
-/// Input:  `format 1; #[doc = ".."] service GreeterClient "helloworld.Greeter"; rpc ..; rpc ..;`
+/// Input:  `format 2; #[doc = ".."] service GreeterClient "helloworld.Greeter" { max_connections = 3 }; rpc ..; rpc ..;`
 impl Parse for Description {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let keyword: Ident = input.parse()?;
@@ -114,6 +116,7 @@ impl Parse for Description {
         input.parse::<Ident>()?;
         let client = input.parse()?;
         let service = input.parse()?;
+        let pool = args::pool(in_braces(input)?)?;
         input.parse::<Token![;]>()?;
         let mut rpcs = Vec::new();
         while !input.is_empty() {
@@ -123,12 +126,13 @@ impl Parse for Description {
             docs,
             client,
             service,
+            pool,
             rpcs,
         })
     }
 }
 
-/// Input:  `#[doc = ".."] rpc say_hello "SayHello" unary unknown (Request) (Reply) prost (Codec);`
+/// Input:  `#[doc = ".."] rpc say_hello "SayHello" unary unknown (Request) (Reply) prost (Codec) { retry };`
 impl Parse for Rpc {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let attrs = input.call(Attribute::parse_outer)?;
@@ -143,6 +147,7 @@ impl Parse for Rpc {
             response: in_parentheses(input)?,
             encoding: input.parse()?,
             codec: in_parentheses(input)?,
+            config: args::config(in_braces(input)?)?,
         };
         input.parse::<Token![;]>()?;
         Ok(rpc)
@@ -152,6 +157,16 @@ impl Parse for Rpc {
 fn in_parentheses(input: ParseStream<'_>) -> syn::Result<TokenStream> {
     let inner;
     parenthesized!(inner in input);
+    inner.parse()
+}
+
+/// What a service config says; nothing where there is none.
+fn in_braces(input: ParseStream<'_>) -> syn::Result<TokenStream> {
+    if !input.peek(Brace) {
+        return Ok(TokenStream::new());
+    }
+    let inner;
+    braced!(inner in input);
     inner.parse()
 }
 

@@ -33,27 +33,39 @@ fn the_first_stage_makes_the_struct_and_calls_the_description() {
 #[test]
 fn the_second_stage_makes_a_method_of_each_rpc() {
     let description = quote! {
-        format 1;
+        format 2;
         #[doc = " Greets in every shape."]
-        service GreeterClient "helloworld.Greeter";
+        service GreeterClient "helloworld.Greeter" {
+            retry_throttling(max_tokens = 10, token_ratio = 0.1), max_connections = 3
+        };
         #[doc = " Greets one caller."]
         rpc say_hello "SayHello" unary no_side_effects
-            (pb::__pool::HelloRequest) (pb::__pool::HelloReply) prost (pb::__pool::ProstCodec);
+            (pb::__pool::HelloRequest) (pb::__pool::HelloReply) prost (pb::__pool::ProstCodec)
+            {
+                deadline = "1s500ms", wait_for_ready = true,
+                retry(
+                    max_attempts = 4, initial_backoff = "100ms", max_backoff = "1s", backoff_multiplier = 1.5,
+                    codes(ABORTED, UNAVAILABLE)
+                ),
+                max_request_message_bytes = 1000, max_response_message_bytes = 2000
+            };
         #[deprecated]
         rpc say_many_hellos "SayManyHellos" server_streaming unknown
             (pb::__pool::HelloRequest) (pb::__pool::HelloReply) prost (pb::__pool::ProstCodec);
         rpc new "New" client_streaming idempotent
             (()) (pb::__pool::same_name_2::HelloReply) prost (pb::__pool::ProstCodec);
         rpc r#type "Type" bidi_streaming unknown
-            (pb::__pool::Vec<u8>) (bool) prost (pb::__pool::ProstCodec);
+            (pb::__pool::Vec<u8>) (bool) prost (pb::__pool::ProstCodec)
+            { hedge(max_attempts = 3, delay = "0s", non_fatal_codes()) };
     };
     let args = quote! {
         pb::GreeterClient,
         crate = "::renamed",
         wait_for_ready,
+        retry = "none",
         say_hello(deadline = "250ms", wait_for_ready = false),
-        say_many_hellos(idempotent, deadline = "none"),
-        new_(idempotent = false),
+        say_many_hellos(idempotent, deadline = "none", retry),
+        new_(idempotent = false, hedge(max_attempts = 9, delay = "50ms", non_fatal_codes(UNAVAILABLE))),
         type(deadline = "1m30s"),
     };
     compare("rpcs.rs", expand::rpcs(quote!({ #description } { #args } Greeter)));

@@ -33,10 +33,33 @@
 //!
 //! # Deadlines
 //!
-//! The client's, the RPC's and the call's own (`Request::set_timeout`): the shortest of those that are stated holds, and
-//! for unary calls of annotated clients that state none, the pool's [`deadline`](Builder::deadline). It covers
-//! everything from the method call to the last byte, and what is left of it when the request goes out is its
-//! `grpc-timeout`.
+//! The client's, the RPC's, the service configs' and the call's own (`Request::set_timeout`): the shortest of those that
+//! are stated holds, and for unary calls of annotated clients of which none is stated, the pool's
+//! [`deadline`](Builder::deadline). It covers everything from the method call to the last byte, and what is left of it
+//! when the request goes out is its `grpc-timeout`.
+//!
+//! # Precedence
+//!
+//! The same things can be said of a call in several places. Of whether it waits for ready, and of attempts beyond the
+//! first, the nearest word holds, each for itself:
+//!
+//! 1. the call: [`CallOptions`] in the request's extensions;
+//! 2. the attribute, of the RPC: `some_rpc(retry, wait_for_ready)`;
+//! 3. the attribute, of the client: `wait_for_ready`, `retry = "none"`;
+//! 4. the running pool's service config (`Builder::service_config`, `Pool::set_service_config`);
+//! 5. the service config that pool-build was given;
+//! 6. the .proto: an RPC with an `idempotency_level`, or that the attribute calls `idempotent`, is retried by
+//!    [`RetryPolicy::IDEMPOTENT`]. Others fail at once while the endpoint cannot be reached, and are never repeated once
+//!    the peer may have processed them.
+//!
+//! "None" is a word as well: `retry = "none"` and [`CallOptions::no_retry`] hide what is said further down. Deadlines and
+//! limits of message sizes are there to protect somebody: of those the smallest holds, wherever it is stated, and a
+//! default (30 s, and 4 MiB for a response) only where none is. Within a service config, the entry of the method hides
+//! that of its service, and that the default.
+//!
+//! What concerns the pool: the `retryThrottling` of the running service config holds, else what the [`Builder`] was told,
+//! where `Name::pool_builder` of an annotated client starts with that of pool-build's. Of the limits on connections the
+//! smallest holds, where the running config's `connectionScaling` takes the place of pool-build's.
 //!
 //! # Retries and hedging
 //!
@@ -89,19 +112,24 @@
 //! - `tls-native-roots`, `tls-webpki-roots`: trust what the system or Mozilla trusts.
 //! - `gzip`, `deflate`, `zstd`: message compression, as in tonic.
 //! - `serde`: `Serialize` for [`PoolStats`].
+//! - `service-config`: gRPC's service config in JSON, at run time. (What pool-build was given needs no feature.)
 
 mod call;
+mod call_options;
 mod client;
 mod conn;
 mod error;
+mod limit;
 mod method;
 mod pool;
+mod precedence;
 mod service;
 mod status;
 mod target;
 mod unary;
 
 pub use call::ResponseBody;
+pub use call_options::CallOptions;
 pub use conn::connector::{Connecting, Connector, Io};
 #[cfg(feature = "_tls")]
 pub use conn::tls::TlsConfig;
@@ -114,6 +142,7 @@ pub use pool::picker::Strategy;
 pub use pool::policy::Overflow;
 pub use pool::stats::{ConnectionStats, PoolState, PoolStats};
 pub use pool::{Pool, ShutdownReport};
+pub use pool_call_policy::{Codes, HedgingPolicy, InvalidPolicy, RetryPolicy};
 pub use pool_macros::pooled_client;
 pub use service::ResponseFuture;
 pub use target::{InvalidTarget, Target};
@@ -124,9 +153,9 @@ pub use tokio_rustls::rustls;
 #[doc(hidden)]
 pub mod __private {
     pub use crate::client::Client;
-    pub use crate::method::{Deadline, Idempotency, Method, Shape};
-    pub use crate::{Error, Pool};
-    pub use pool_call_policy::{Attempts, Codes, HedgingPolicy, RetryPolicy};
+    pub use crate::method::{Deadline, Idempotency, Method, PoolConfig, PoolDefaults, Shape, pool_builder};
+    pub use crate::{Builder, Error, Pool};
+    pub use pool_call_policy::{Attempts, Codes, HedgingPolicy, MethodConfig, RetryPolicy, RetryThrottling};
     pub use pool_macros::__pooled_client_rpcs;
     pub use tonic;
 }

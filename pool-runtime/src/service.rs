@@ -10,7 +10,10 @@ use tonic::body::Body;
 use tower_service::Service;
 
 use crate::call::{self, Head, Options, Outgoing, ResponseBody, Source};
+use crate::limit::Limited;
+use crate::method::Deadline;
 use crate::pool::shared::Shared;
+use crate::precedence::Stated;
 use crate::{Lease, Pool};
 
 /// A call through a [`Pool`] or a [`Lease`]. Dropping it cancels the call.
@@ -18,11 +21,37 @@ use crate::{Lease, Pool};
 pub struct ResponseFuture(Pin<Box<dyn Future<Output = Result<http::Response<ResponseBody>, Status>> + Send>>);
 
 impl ResponseFuture {
-    fn over_pool(shared: Arc<Shared>, request: http::Request<Body>, options: Options) -> Self {
+    fn over_pool(shared: Arc<Shared>, request: http::Request<Body>, stated: Option<Options>) -> Self {
         Self(Box::pin(async move {
-            call_over(Source::Pool(&shared), request, options).await
+            let source = Source::Pool(&shared);
+            match stated {
+                Some(options) => call_over(source, request, options).await,
+                None => call_plain(source, request).await,
+            }
         }))
     }
+}
+
+/// A call of a plain tonic client: what holds for it is known by its path.
+async fn call_plain(source: Source<'_>, request: http::Request<Body>) -> Result<http::Response<ResponseBody>, Status> {
+    let running = source.shared().method_config_of(request.uri().path());
+    let stated = Stated {
+        call: request.extensions().get(),
+        client: Deadline::Unset,
+        method: None,
+        running: running.as_ref(),
+        default: None,
+    };
+    let (options, sizes) = (stated.options(), stated.sizes());
+    let request = match sizes.request {
+        Some(limit) => request.map(|body| Limited::request(body, limit)),
+        None => request,
+    };
+    let mut response = call_over(source, request, options).await?;
+    if let Some(limit) = sizes.response {
+        response.body_mut().limit_messages(limit);
+    }
+    Ok(response)
 }
 
 async fn call_over(
@@ -61,7 +90,7 @@ impl Service<http::Request<Body>> for Pool {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> ResponseFuture {
-        ResponseFuture::over_pool(self.shared().clone(), request, Options::default())
+        ResponseFuture::over_pool(self.shared().clone(), request, None)
     }
 }
 
@@ -78,7 +107,7 @@ impl Service<http::Request<Body>> for Lease {
     fn call(&mut self, request: http::Request<Body>) -> ResponseFuture {
         let (shared, slot) = self.parts();
         ResponseFuture(Box::pin(async move {
-            call_over(Source::Lease(&shared, &slot), request, Options::default()).await
+            call_plain(Source::Lease(&shared, &slot), request).await
         }))
     }
 }
@@ -99,6 +128,6 @@ impl Service<http::Request<Body>> for Caller {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> ResponseFuture {
-        ResponseFuture::over_pool(self.shared.clone(), request, self.options)
+        ResponseFuture::over_pool(self.shared.clone(), request, Some(self.options))
     }
 }

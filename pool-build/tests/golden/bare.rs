@@ -126,7 +126,7 @@ pub mod bare_client {
     #[macro_export]
     macro_rules! __pool_include_this_file_once_or_generate_it_with_cross_crate_false_bare_7fb1a790dabb15e1 {
         ({ $($then:tt)* } { $($module:tt)* } $($rest:tt)*) => {
-            $($then)* ! { { format 1; service BareClient "Bare"; rpc echo "Echo" unary
+            $($then)* ! { { format 2; service BareClient "Bare"; rpc echo "Echo" unary
             unknown($($module)* ::__pool::BareMessage) ($($module)*
             ::__pool::BareMessage) prost($($module)* ::__pool::ProstCodec); } $($rest)* }
         };

@@ -19,7 +19,7 @@ pub mod exchange_client {
     #[macro_export]
     macro_rules! __pool_include_this_file_once_or_generate_it_with_cross_crate_false_awkward_exchange_08820002c55b17b9 {
         ({ $($then:tt)* } { $($module:tt)* } $($rest:tt)*) => {
-            $($then)* ! { { format 1; #[doc =
+            $($then)* ! { { format 2; #[doc =
             " Swaps items of one kind for items of another."] #[doc = ""] #[doc =
             " What is swapped is gone."] service ExchangeClient "awkward.Exchange"; #[doc
             = " Swaps left for right."] rpc swap "Swap" unary idempotent($($module)*
@@ -48,7 +48,7 @@ pub mod empty_client {
     #[macro_export]
     macro_rules! __pool_include_this_file_once_or_generate_it_with_cross_crate_false_awkward_empty_6744ddb08b6c8b37 {
         ({ $($then:tt)* } { $($module:tt)* } $($rest:tt)*) => {
-            $($then)* ! { { format 1; service EmptyClient "awkward.Empty"; } $($rest)* }
+            $($then)* ! { { format 2; service EmptyClient "awkward.Empty"; } $($rest)* }
         };
     }
     #[doc(hidden)]

@@ -11,7 +11,7 @@ pub mod greeter_client {
     #[macro_export]
     macro_rules! __pool_include_this_file_once_or_generate_it_with_cross_crate_false_helloworld_greeter_60389edbb5abd401 {
         ({ $($then:tt)* } { $($module:tt)* } $($rest:tt)*) => {
-            $($then)* ! { { format 1; #[doc =
+            $($then)* ! { { format 2; #[doc =
             " Says hello, in every shape a call can have."] service GreeterClient
             "helloworld.Greeter"; #[doc = " Greets one caller."] rpc say_hello "SayHello"
             unary no_side_effects($($module)* ::__pool::HelloRequest) ($($module)*

@@ -17,7 +17,7 @@ pub mod keywords_client {
     #[macro_export]
     macro_rules! __pool_include_this_file_once_or_generate_it_with_cross_crate_false_awkward_names_keywords_2643c3b0b28ccca1 {
         ({ $($then:tt)* } { $($module:tt)* } $($rest:tt)*) => {
-            $($then)* ! { { format 1; service KeywordsClient "awkward.names.Keywords";
+            $($then)* ! { { format 2; service KeywordsClient "awkward.names.Keywords";
             rpc r#type "Type" unary unknown($($module)* ::__pool::Option) ($($module)*
             ::__pool::Result) prost($($module)* ::__pool::ProstCodec); rpc r#match
             "Match" client_streaming unknown($($module)* ::__pool::Option) ($($module)*
@@ -53,7 +53,7 @@ pub mod clashes_client {
     #[macro_export]
     macro_rules! __pool_include_this_file_once_or_generate_it_with_cross_crate_false_awkward_names_clashes_3be21af97c9f85c4 {
         ({ $($then:tt)* } { $($module:tt)* } $($rest:tt)*) => {
-            $($then)* ! { { format 1; service ClashesClient "awkward.names.Clashes";
+            $($then)* ! { { format 2; service ClashesClient "awkward.names.Clashes";
             #[doc = " Makes a new one."] rpc new "New" unary unknown($($module)*
             ::__pool::Request) ($($module)* ::__pool::Response) prost($($module)*
             ::__pool::ProstCodec); rpc connect "Connect" unary unknown($($module)*
@@ -106,7 +106,7 @@ pub mod pool_client {
     #[macro_export]
     macro_rules! __pool_include_this_file_once_or_generate_it_with_cross_crate_false_awkward_names_pool_f94ea6a16ff8d437 {
         ({ $($then:tt)* } { $($module:tt)* } $($rest:tt)*) => {
-            $($then)* ! { { format 1; #[doc =
+            $($then)* ! { { format 2; #[doc =
             " The names of what generated code works with."] service PoolClient
             "awkward.names.Pool"; rpc client "Client" unary unknown($($module)*
             ::__pool::Body) ($($module)* ::__pool::Client) prost($($module)*

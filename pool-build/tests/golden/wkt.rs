@@ -15,7 +15,7 @@ pub mod well_known_client {
     #[macro_export]
     macro_rules! __pool_include_this_file_once_or_generate_it_with_cross_crate_false_awkward_wkt_wellknown_32c3e8c2dc237d77 {
         ({ $($then:tt)* } { $($module:tt)* } $($rest:tt)*) => {
-            $($then)* ! { { format 1; service WellKnownClient "awkward.wkt.WellKnown";
+            $($then)* ! { { format 2; service WellKnownClient "awkward.wkt.WellKnown";
             rpc nothing "Nothing" unary unknown(()) (()) prost($($module)*
             ::__pool::ProstCodec); rpc when "When" unary unknown($($module)*
             ::__pool::Timestamp) ($($module)* ::__pool::Duration) prost($($module)*

@@ -34,7 +34,7 @@ fn generate(proto: &str, output: &str) -> String {
 }
 
 /// The hidden items of all clients: all that pool-build adds, and nothing else is hidden.
-fn hidden(source: &str) -> String {
+pub(crate) fn hidden(source: &str) -> String {
     let mut file = syn::parse_file(source).unwrap();
     file.items.retain_mut(|item| match item {
         Item::Mod(module) if module.ident.to_string().ends_with("_client") => {
@@ -64,7 +64,7 @@ fn is_hidden(attribute: &Attribute) -> bool {
 }
 
 #[track_caller]
-fn compare(name: &str, actual: &str) {
+pub(crate) fn compare(name: &str, actual: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     if std::env::var_os("POOL_BLESS").is_some() {
         fs::write(&path, actual).unwrap();

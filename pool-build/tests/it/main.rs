@@ -4,5 +4,6 @@
 
 mod errors;
 mod golden;
+mod service_config;
 mod settings;
 mod support;

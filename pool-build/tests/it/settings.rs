@@ -121,11 +121,12 @@ fn output_is_the_same_whenever_and_wherever_it_is_made() {
 fn cargo_is_told_of_every_file_that_was_read() {
     const CHILD: &str = "POOL_BUILD_TEST_CHILD";
     if let Some(dir) = std::env::var_os(CHILD) {
+        let config = PathBuf::from(&dir).join("config.json");
         let build = pool_build::configure().out_dir(PathBuf::from(dir));
-        let build = build.emit_rerun_if_changed(true);
+        let build = build.emit_rerun_if_changed(true).service_config(config);
         return build.compile_protos(&["awkward/exchange.proto"], INCLUDES).unwrap();
     }
-    let folder = Folder::new(&[]);
+    let folder = Folder::new(&[("config.json", "{}")]);
     let name = "settings::cargo_is_told_of_every_file_that_was_read";
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", name, "--nocapture"])
@@ -137,6 +138,8 @@ fn cargo_is_told_of_every_file_that_was_read() {
         let line = format!("cargo:rerun-if-changed={PROTOS}/awkward/{file}.proto");
         assert!(output.contains(&line), "no {line} in {output}");
     }
+    let config = format!("cargo:rerun-if-changed={}", folder.path("config.json").display());
+    assert!(output.contains(&config), "no {config} in {output}");
 }
 
 /// The stand-in for protoc writes a descriptor set that was made before, to where it is told to.

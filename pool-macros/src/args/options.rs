@@ -2,12 +2,12 @@
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
-use syn::{Ident, Lit, LitStr, Path};
+use syn::{Ident, Lit, LitInt, LitStr, Path};
 
-use super::argument::Value;
-use crate::duration;
+use super::argument::{Argument, Value, split_at_commas};
+use super::{duration, policy};
 use crate::errors::Errors;
-use crate::ir::{Deadline, Options};
+use crate::ir::{Deadline, Options, PoolConfig};
 
 /// Takes one option of a client or of an RPC.
 pub(super) fn option(ident: &Ident, value: Value, options: &mut Options, errors: &mut Errors) {
@@ -20,11 +20,62 @@ pub(super) fn option(ident: &Ident, value: Value, options: &mut Options, errors:
             twice
         }
         "wait_for_ready" => flag(ident, value, &mut options.wait_for_ready, errors),
+        "retry" | "hedge" => return extra(ident, value, options, errors),
         _ => flag(ident, value, &mut options.idempotent, errors),
     };
     if twice {
         given_twice(ident, errors);
     }
+}
+
+/// `retry(..)` or `hedge(..)`, of which there is one.
+fn extra(ident: &Ident, value: Value, options: &mut Options, errors: &mut Errors) {
+    let read = match ident == "retry" {
+        true => policy::retry(ident, value, errors),
+        false => policy::hedge(ident, value, errors),
+    };
+    match &options.extra_by {
+        Some(other) if other == ident => given_twice(ident, errors),
+        Some(_) => errors.at(ident, "an RPC has `retry` or `hedge`, not both; remove one of the two"),
+        None => {
+            options.extra = read;
+            options.extra_by = Some(ident.clone());
+        }
+    }
+}
+
+/// What pool-build has read of an RPC in a service config: the options of an RPC, and limits of sizes.
+pub(crate) fn config(tokens: TokenStream) -> syn::Result<Options> {
+    let mut options = Options::default();
+    let mut errors = Errors::default();
+    for tokens in split_at_commas(tokens) {
+        let Argument { ident, value } = Argument::read(&tokens)?;
+        match (ident.to_string().as_str(), value) {
+            ("max_request_message_bytes", Value::Given(bytes)) => options.max_request = Some(integer(bytes)?),
+            ("max_response_message_bytes", Value::Given(bytes)) => options.max_response = Some(integer(bytes)?),
+            (_, value) => option(&ident, value, &mut options, &mut errors),
+        }
+    }
+    errors.first().map_or(Ok(options), Err)
+}
+
+/// What pool-build has read of the pool: `retry_throttling(..)`, `max_connections = 3`
+pub(crate) fn pool(tokens: TokenStream) -> syn::Result<PoolConfig> {
+    let mut pool = PoolConfig::default();
+    let mut errors = Errors::default();
+    for tokens in split_at_commas(tokens) {
+        let Argument { ident, value } = Argument::read(&tokens)?;
+        match (ident.to_string().as_str(), value) {
+            ("max_connections", Value::Given(most)) => pool.max_connections = Some(integer(most)?),
+            ("retry_throttling", Value::Inner(inner)) => pool.throttling = policy::throttling(inner, &mut errors),
+            _ => return Err(syn::Error::new_spanned(&ident, "unknown setting of a pool")),
+        }
+    }
+    errors.first().map_or(Ok(pool), Err)
+}
+
+fn integer(tokens: TokenStream) -> syn::Result<u32> {
+    syn::parse2::<LitInt>(tokens)?.base10_parse()
 }
 
 /// `wait_for_ready`, or `wait_for_ready = false`; returns whether it was given before.
@@ -63,7 +114,7 @@ fn deadline(ident: &Ident, value: Value, errors: &mut Errors) -> Option<Deadline
     if text == "none" {
         return Some(Deadline { literal, after: None });
     }
-    match duration::parse(&text) {
+    match duration::deadline(&text) {
         Ok(after) => Some(Deadline {
             literal,
             after: Some(after),
@@ -109,7 +160,7 @@ fn string(ident: &Ident, value: Value, example: &str, errors: &mut Errors) -> Op
 }
 
 /// The place of a wrong value, or, where there is none, of the option's name.
-fn or_name(tokens: &TokenStream, ident: &Ident) -> TokenStream {
+pub(super) fn or_name(tokens: &TokenStream, ident: &Ident) -> TokenStream {
     if tokens.is_empty() {
         ident.to_token_stream()
     } else {

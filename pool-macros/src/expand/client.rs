@@ -103,7 +103,7 @@ fn constructors(krate: &Path, deadline: TokenStream) -> TokenStream {
         pub async fn connect(
             target: impl ::core::convert::Into<::std::string::String>,
         ) -> ::core::result::Result<Self, #private::Error> {
-            #private::Pool::connect(target).await.map(Self::new)
+            Self::pool_builder(target).connect().await.map(Self::new)
         }
 
         /// A client with a pool of its own, which connects when it is first used.
@@ -114,7 +114,18 @@ fn constructors(krate: &Path, deadline: TokenStream) -> TokenStream {
         pub fn connect_lazy(
             target: impl ::core::convert::Into<::std::string::String>,
         ) -> ::core::result::Result<Self, #private::Error> {
-            #private::Pool::connect_lazy(target).map(Self::new)
+            Self::pool_builder(target).build().map(Self::new)
+        }
+
+        /// Starts to set up a pool for [`new`](Self::new), from where `connect` and `connect_lazy` start: with what the
+        /// service config that was given to pool-build says of the pool.
+        pub fn pool_builder(
+            target: impl ::core::convert::Into<::std::string::String>,
+        ) -> #private::Builder {
+            // Says nothing. The second stage's constant, where there is one, is the type's own, and comes first.
+            #[allow(unused_imports)]
+            use #private::PoolDefaults as _;
+            #private::pool_builder(target, Self::__POOL)
         }
 
         /// The pool behind this client.

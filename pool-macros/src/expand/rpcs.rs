@@ -5,7 +5,7 @@ use quote::{format_ident, quote};
 use syn::Ident;
 use syn::ext::IdentExt;
 
-use super::deadline;
+use super::{deadline, policy};
 use crate::errors::Errors;
 use crate::ir::{Args, Description, Encoding, Idempotency, Input, Options, Rpc, Shape};
 use crate::{args, check, fallback};
@@ -40,10 +40,12 @@ fn methods(ident: &Ident, description: &Description, args: &Args) -> TokenStream
         let options = args.rpcs.iter().find(|given| same(&given.ident, &name));
         method(rpc, &name, description, options.map(|given| &given.options), args)
     });
+    let pool = policy::pool(&args.krate(), &description.pool);
     quote! {
         #(#docs)*
         #[allow(dead_code, deprecated)]
         impl #ident {
+            #pool
             #(#methods)*
         }
     }
@@ -125,9 +127,12 @@ fn method_static(rpc: &Rpc, description: &Description, options: Option<&Options>
         tokens.extend(quote!(.deadline(#own)));
     }
     let own = options.and_then(|options| options.wait_for_ready);
-    if own.or(args.options.wait_for_ready) == Some(true) {
-        tokens.extend(quote!(.wait_for_ready(true)));
+    if let Some(wait) = own.or(args.options.wait_for_ready) {
+        tokens.extend(quote!(.wait_for_ready(#wait)));
     }
+    let own = options.and_then(|options| options.extra);
+    tokens.extend(own.or(args.options.extra).map(|extra| policy::extra(krate, extra)));
+    tokens.extend(policy::config(krate, &rpc.config));
     tokens
 }
 

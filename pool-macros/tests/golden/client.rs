@@ -26,7 +26,7 @@ impl Greeter {
     pub async fn connect(
         target: impl ::core::convert::Into<::std::string::String>,
     ) -> ::core::result::Result<Self, ::pool_runtime::__private::Error> {
-        ::pool_runtime::__private::Pool::connect(target).await.map(Self::new)
+        Self::pool_builder(target).connect().await.map(Self::new)
     }
     /// A client with a pool of its own, which connects when it is first used.
     ///
@@ -36,7 +36,16 @@ impl Greeter {
     pub fn connect_lazy(
         target: impl ::core::convert::Into<::std::string::String>,
     ) -> ::core::result::Result<Self, ::pool_runtime::__private::Error> {
-        ::pool_runtime::__private::Pool::connect_lazy(target).map(Self::new)
+        Self::pool_builder(target).build().map(Self::new)
+    }
+    /// Starts to set up a pool for [`new`](Self::new), from where `connect` and `connect_lazy` start: with what the
+    /// service config that was given to pool-build says of the pool.
+    pub fn pool_builder(
+        target: impl ::core::convert::Into<::std::string::String>,
+    ) -> ::pool_runtime::__private::Builder {
+        #[allow(unused_imports)]
+        use ::pool_runtime::__private::PoolDefaults as _;
+        ::pool_runtime::__private::pool_builder(target, Self::__POOL)
     }
     /// The pool behind this client.
     #[must_use]

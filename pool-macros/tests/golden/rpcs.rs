@@ -1,6 +1,9 @@
 /// Greets in every shape.
 #[allow(dead_code, deprecated)]
 impl Greeter {
+    const __POOL: ::renamed::__private::PoolConfig = ::renamed::__private::PoolConfig::NONE
+        .retry_throttling(::renamed::__private::RetryThrottling::unchecked(10, 0.1))
+        .max_connections(3);
     /// Greets one caller.
     pub async fn say_hello(
         &self,
@@ -20,6 +23,26 @@ impl Greeter {
                 ::renamed::__private::Deadline::After(
                     ::core::time::Duration::new(0, 250000000),
                 ),
+            )
+            .wait_for_ready(false)
+            .no_attempts()
+            .config(
+                ::renamed::__private::MethodConfig::NONE
+                    .timeout(::core::time::Duration::new(1, 500000000))
+                    .wait_for_ready(true)
+                    .attempts(
+                        ::renamed::__private::Attempts::Retry(
+                            ::renamed::__private::RetryPolicy::unchecked(
+                                4,
+                                ::core::time::Duration::new(0, 100000000),
+                                ::core::time::Duration::new(1, 0),
+                                1.5,
+                                ::renamed::__private::Codes::from_bits(17408),
+                            ),
+                        ),
+                    )
+                    .max_request_message_bytes(1000)
+                    .max_response_message_bytes(2000),
             );
         self.__client
             .unary_prost(
@@ -48,7 +71,18 @@ impl Greeter {
             )
             .idempotency(::renamed::__private::Idempotency::Idempotent)
             .deadline(::renamed::__private::Deadline::None)
-            .wait_for_ready(true);
+            .wait_for_ready(true)
+            .attempts(
+                ::renamed::__private::Attempts::Retry(
+                    ::renamed::__private::RetryPolicy::unchecked(
+                        3,
+                        ::core::time::Duration::new(0, 100000000),
+                        ::core::time::Duration::new(1, 0),
+                        2.0,
+                        ::renamed::__private::Codes::from_bits(16384),
+                    ),
+                ),
+            );
         self.__client
             .server_streaming(
                 &__METHOD,
@@ -71,7 +105,16 @@ impl Greeter {
                 "/helloworld.Greeter/New",
                 ::renamed::__private::Shape::ClientStreaming,
             )
-            .wait_for_ready(true);
+            .wait_for_ready(true)
+            .attempts(
+                ::renamed::__private::Attempts::Hedge(
+                    ::renamed::__private::HedgingPolicy::unchecked(
+                        5,
+                        ::core::time::Duration::new(0, 50000000),
+                        ::renamed::__private::Codes::from_bits(16384),
+                    ),
+                ),
+            );
         self.__client
             .client_streaming(
                 &__METHOD,
@@ -103,7 +146,20 @@ impl Greeter {
             .deadline(
                 ::renamed::__private::Deadline::After(::core::time::Duration::new(90, 0)),
             )
-            .wait_for_ready(true);
+            .wait_for_ready(true)
+            .no_attempts()
+            .config(
+                ::renamed::__private::MethodConfig::NONE
+                    .attempts(
+                        ::renamed::__private::Attempts::Hedge(
+                            ::renamed::__private::HedgingPolicy::unchecked(
+                                3,
+                                ::core::time::Duration::new(0, 0),
+                                ::renamed::__private::Codes::from_bits(0),
+                            ),
+                        ),
+                    ),
+            );
         self.__client
             .bidi_streaming(
                 &__METHOD,

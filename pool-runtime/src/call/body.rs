@@ -21,6 +21,7 @@ use super::outgoing::Pump;
 use super::span::CallSpan;
 use crate::Error;
 use crate::error::{Kind, Phase};
+use crate::limit::Messages;
 
 /// The body of a response from the pool, as it comes in.
 ///
@@ -33,6 +34,8 @@ pub struct ResponseBody {
     /// Data has come before: the clock is worth a look, in case the body never has to wait.
     has_begun: bool,
     account: Account,
+    /// Where a service config limits the messages of a plain tonic client.
+    messages: Option<Box<Messages>>,
     span: CallSpan,
 }
 
@@ -82,6 +85,7 @@ impl ResponseBody {
             timer,
             has_begun: false,
             account,
+            messages: None,
             span,
         };
         // A response that ended with its headers (Trailers-Only) holds nothing up.
@@ -89,6 +93,11 @@ impl ResponseBody {
             this.finish();
         }
         this
+    }
+
+    /// Fails the body with the first message over the limit.
+    pub(crate) fn limit_messages(&mut self, limit: usize) {
+        self.messages = Some(Box::new(Messages::new("decoded", limit)));
     }
 
     fn finish(&mut self) {
@@ -147,9 +156,16 @@ impl ResponseBody {
             }
         };
         match &piece {
-            Some(Piece::Data(_)) => {
+            Some(Piece::Data(data)) => {
                 if let Some(deadline) = self.is_late() {
                     return Poll::Ready(self.time_out(deadline).map_or(Ok(None), Err));
+                }
+                if let Some(messages) = &mut self.messages
+                    && let Err(status) = messages.check(data)
+                {
+                    self.span.record(status.code());
+                    self.flow = None;
+                    return Poll::Ready(Err(status));
                 }
             }
             Some(Piece::Trailers(trailers)) => {
@@ -226,6 +242,7 @@ impl Default for ResponseBody {
             timer: Timer::default(),
             has_begun: false,
             account: Account::default(),
+            messages: None,
             span: CallSpan::default(),
         }
     }

@@ -22,7 +22,9 @@ use self::reply::GRPC_ENCODING;
 use self::settings::{Settings, common, sanitized};
 use crate::Pool;
 use crate::call::{self, Head, Options, Outgoing, Source};
-use crate::method::{Deadline, Method, Shape};
+use crate::call_options::CallOptions;
+use crate::method::{Deadline, Method};
+use crate::precedence::{Sizes, Stated, smaller};
 use crate::service::Caller;
 use crate::unary;
 
@@ -130,17 +132,18 @@ impl Client {
         if self.settings.send_compressed.is_some() {
             return self.unary(method, codec, request).await;
         }
-        let (metadata, _, message) = self.intercept(method, request)?.into_parts();
-        let message = unary::encode(&message, self.settings.max_encoding_message_size)?;
+        let (metadata, extensions, message) = self.intercept(method, request)?.into_parts();
+        let (options, sizes) = self.stated(method, extensions.get());
+        let message = unary::encode(&message, sizes.request)?;
         let shared = self.pool.shared();
         let head = Head::new(shared, method.uri_path(), &self.settings.common, sanitized(metadata))?;
-        let options = self.options(method);
         let response = call::call(Source::Pool(shared), &head, Outgoing::whole(message), &options).await?;
         if !self.settings.accept_compressed.is_empty() && response.headers().contains_key(GRPC_ENCODING) {
-            return Box::pin(self.settings.decompress(codec, response)).await;
+            return Box::pin(self.settings.decompress(codec, response, sizes.response)).await;
         }
         let (parts, mut body) = response.into_parts();
-        let received = unary::receive(&mut body, self.settings.decoding_limit()).await;
+        let limit = sizes.response.unwrap_or(unary::DEFAULT_MAX_DECODING);
+        let received = unary::receive(&mut body, limit).await;
         reply::of(parts, received)
     }
 
@@ -217,29 +220,35 @@ impl Client {
         request: Request<T>,
     ) -> Result<(Grpc<Caller>, Request<T>, PathAndQuery), Status> {
         let request = self.intercept(method, request)?;
+        let (options, sizes) = self.stated(method, request.extensions().get());
         let caller = Caller {
             shared: self.pool.shared().clone(),
-            options: self.options(method),
+            options,
         };
-        Ok((self.settings.apply(Grpc::new(caller)), request, method.uri_path()))
+        Ok((
+            self.settings.apply(Grpc::new(caller), sizes),
+            request,
+            method.uri_path(),
+        ))
     }
 
-    fn options(&self, method: &Method) -> Options {
-        let stated = [self.deadline, method.deadline];
-        let shortest = stated.iter().filter_map(|deadline| match deadline {
-            Deadline::After(after) => Some(*after),
-            Deadline::Unset | Deadline::None => None,
-        });
-        let default = match method.shape {
-            Shape::Unary if !stated.contains(&Deadline::None) => self.pool.shared().config.deadline,
-            _ => None,
+    /// What holds for a call, after all that is stated of it.
+    fn stated(&self, method: &Method, call: Option<&CallOptions>) -> (Options, Sizes) {
+        let shared = self.pool.shared();
+        let running = shared.method_config(method.service, method.name);
+        let stated = Stated {
+            call,
+            client: self.deadline,
+            method: Some(method),
+            running: running.as_ref(),
+            default: shared.config.deadline,
         };
-        Options {
-            deadline: shortest.min(),
-            default_deadline: default,
-            wait_for_ready: method.wait_for_ready,
-            attempts: method.attempts.or_else(|| method.idempotency.attempts()),
-        }
+        let sizes = stated.sizes();
+        let sizes = Sizes {
+            request: smaller(sizes.request, self.settings.max_encoding_message_size),
+            response: smaller(sizes.response, self.settings.max_decoding_message_size),
+        };
+        (stated.options(), sizes)
     }
 
     fn intercept<T>(&self, method: &Method, request: Request<T>) -> Result<Request<T>, Status> {

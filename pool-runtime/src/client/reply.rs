@@ -8,7 +8,7 @@ use tonic::{Code, Response, Status};
 
 use super::settings::{Settings, in_order};
 use crate::call::{GRPC_STATUS, ResponseBody};
-use crate::unary::{self, Failure};
+use crate::unary::Failure;
 
 pub(super) const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
@@ -33,16 +33,12 @@ pub(super) fn of<M>(parts: Parts, received: Result<(M, HeaderMap), Failure>) -> 
 }
 
 impl Settings {
-    /// The largest message that is decoded.
-    pub(super) fn decoding_limit(&self) -> usize {
-        self.max_decoding_message_size.unwrap_or(unary::DEFAULT_MAX_DECODING)
-    }
-
     /// The response of a unary call, read in tonic's way, which knows compression.
     pub(super) async fn decompress<C>(
         &self,
         mut codec: C,
         response: http::Response<ResponseBody>,
+        limit: Option<usize>,
     ) -> Result<Response<C::Decode>, Status>
     where
         C: Codec,
@@ -50,7 +46,6 @@ impl Settings {
     {
         let (parts, body) = response.into_parts();
         let encoding = self.encoding(&parts.headers)?;
-        let limit = self.max_decoding_message_size;
         let mut messages = Streaming::new_response(codec.decoder(), body, parts.status, encoding, limit);
         let message = match messages.message().await {
             Ok(Some(message)) => message,

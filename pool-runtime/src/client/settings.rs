@@ -12,6 +12,7 @@ use tonic::service::Interceptor;
 use tonic::{Request, Status};
 
 use crate::call::{self, Common};
+use crate::precedence::Sizes;
 
 /// What is set on a client beyond its deadline.
 #[derive(Clone, Default)]
@@ -42,18 +43,18 @@ where
 }
 
 impl Settings {
-    /// The same on tonic's client.
-    pub(super) fn apply<T>(&self, mut grpc: Grpc<T>) -> Grpc<T> {
+    /// The same on tonic's client, with the limits that hold for one call.
+    pub(super) fn apply<T>(&self, mut grpc: Grpc<T>, sizes: Sizes) -> Grpc<T> {
         if let Some(encoding) = self.send_compressed {
             grpc = grpc.send_compressed(encoding);
         }
         for encoding in in_order(self.accept_compressed) {
             grpc = grpc.accept_compressed(encoding);
         }
-        if let Some(limit) = self.max_decoding_message_size {
+        if let Some(limit) = sizes.response {
             grpc = grpc.max_decoding_message_size(limit);
         }
-        if let Some(limit) = self.max_encoding_message_size {
+        if let Some(limit) = sizes.request {
             grpc = grpc.max_encoding_message_size(limit);
         }
         grpc

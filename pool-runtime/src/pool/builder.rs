@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pool_call_policy::RetryThrottling;
+#[cfg(feature = "service-config")]
+use pool_call_policy::ServiceConfig;
 
 use super::Pool;
 use super::backoff::Backoff;
@@ -17,6 +19,7 @@ use crate::conn::connector::Connector;
 use crate::conn::dial::{DialOptions, Dialer};
 #[cfg(feature = "_tls")]
 use crate::conn::tls::TlsConfig;
+use crate::method::PoolConfig;
 use crate::{Error, InvalidTarget, Target};
 
 /// Sets up a [`Pool`]; every setting has a default that a small service can live with.
@@ -40,15 +43,26 @@ pub struct Builder {
     config: Config,
     dial: DialOptions,
     observers: Observers,
+    #[cfg(feature = "service-config")]
+    service_config: Option<String>,
 }
 
 impl Builder {
+    /// Starts from what a service config says of the pool that was known when the client was compiled.
+    pub(crate) fn compiled(mut self, said: PoolConfig) -> Self {
+        self.config.retry_throttling = said.throttling.or(self.config.retry_throttling);
+        self.config.scaling = said.max_connections;
+        self
+    }
+
     pub(crate) fn new(target: String) -> Self {
         Self {
             target,
             config: Config::default(),
             dial: DialOptions::default(),
             observers: Observers::default(),
+            #[cfg(feature = "service-config")]
+            service_config: None,
         }
     }
 
@@ -247,6 +261,27 @@ impl Builder {
         self
     }
 
+    /// What the owners of the service want its clients to do, as gRPC's service config in JSON: deadlines, wait for
+    /// ready, retries, hedging and sizes of messages by method (`methodConfig`), the retry budget (`retryThrottling`),
+    /// and the most connections (gRFC A105's `connectionScaling`). Default none.
+    ///
+    /// It holds for annotated clients and for plain tonic clients over the pool; [the crate](crate#precedence) says
+    /// how it stands to what else is stated. Its `retryThrottling` takes the place of
+    /// [`retry_throttling`](Self::retry_throttling). Of its `maxConnectionsPerSubchannel` and
+    /// [`max_connections`](Self::max_connections) the smaller holds: the service may ask for fewer connections, and
+    /// the pool sets the limit; a minimum above it comes down with it. Without it the pool's own maximum holds, not the one connection that A105 assumes:
+    /// who sets up a pool wants more than one.
+    ///
+    /// For plain tonic clients the limits of sizes are taken on the wire: a compressed message counts as it is sent.
+    ///
+    /// An invalid one is an error of [`Builder::build`], with the place of what is wrong. [`Pool::set_service_config`]
+    /// replaces it.
+    #[cfg(feature = "service-config")]
+    pub fn service_config(mut self, json: impl Into<String>) -> Self {
+        self.service_config = Some(json.into());
+        self
+    }
+
     /// Makes the pool. Does no I/O and needs no runtime, so that a pool can live in a `static LazyLock`.
     ///
     /// # Errors
@@ -264,7 +299,12 @@ impl Builder {
         self.dial.tcp.user_timeout = self.config.keep_alive().map(|keep_alive| keep_alive.timeout);
         let dialer = Dialer::new(target, self.dial)
             .map_err(|invalid| Error::config(invalid.field, invalid.problem, &endpoint).because(invalid.source))?;
-        Ok(Pool::over(Shared::new(self.config, dialer, self.observers, endpoint)))
+        #[cfg(feature = "service-config")]
+        if let Some(json) = &self.service_config {
+            self.config.service_config = Some(read_service_config(json, &endpoint)?);
+        }
+        let shared = Shared::new(self.config, dialer, self.observers, endpoint);
+        Ok(Pool::over(shared))
     }
 
     /// Makes the pool and waits for its first connections: the minimum, at least one.
@@ -274,11 +314,17 @@ impl Builder {
     /// What [`Builder::build`] finds, and a failure to connect when no other attempt is under way that could still
     /// succeed. Nothing is left open then.
     pub async fn connect(self) -> Result<Pool, Error> {
-        let first = self.config.policy.min_connections.max(1);
         let pool = self.build()?;
+        let first = pool.shared().core().policy().min_connections.max(1);
         pool.ready(first).await?;
         Ok(pool)
     }
+}
+
+/// A service config, or an error that says which place is wrong.
+#[cfg(feature = "service-config")]
+pub(super) fn read_service_config(json: &str, endpoint: &Arc<str>) -> Result<ServiceConfig, Error> {
+    ServiceConfig::from_json(json).map_err(|error| Error::config("service_config", error.to_string(), endpoint))
 }
 
 impl fmt::Debug for Builder {

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use pool_call_policy::RetryThrottling;
+#[cfg(feature = "service-config")]
+use pool_call_policy::ServiceConfig;
 
 use super::backoff::Backoff;
+use super::bounds::Bounds;
 use super::picker::Strategy;
 use super::policy::{Overflow, Policy};
 use super::throttle;
@@ -30,6 +33,11 @@ const FRAME_SIZES: std::ops::RangeInclusive<u32> = (1 << 14)..=((1 << 24) - 1);
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) policy: Policy,
+    /// The most connections by the service config that pool-build was given.
+    pub(crate) scaling: Option<usize>,
+    /// The service config that the pool begins with.
+    #[cfg(feature = "service-config")]
+    pub(crate) service_config: Option<ServiceConfig>,
     pub(crate) acquire_timeout: Duration,
     pub(crate) connect_timeout: Duration,
     pub(crate) max_lifetime: Option<Duration>,
@@ -59,6 +67,9 @@ impl Default for Config {
                 backoff: Backoff::default(),
                 strategy: Strategy::LeastLoaded,
             },
+            scaling: None,
+            #[cfg(feature = "service-config")]
+            service_config: None,
             acquire_timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(20),
             max_lifetime: Some(Duration::from_secs(30 * 60)),
@@ -191,6 +202,21 @@ impl Config {
             *duration = LONGEST.min(*duration);
         }
         self
+    }
+
+    /// How many connections there may be.
+    pub(crate) fn bounds(&self) -> Bounds {
+        Bounds {
+            min: self.policy.min_connections,
+            max: self.policy.max_connections,
+            compiled: self.scaling,
+            running: self.running_scaling(),
+        }
+    }
+
+    /// The retry budget: what the service config says of it, else what is set on the pool.
+    pub(crate) fn throttling(&self) -> Option<RetryThrottling> {
+        self.running_throttling().or(self.retry_throttling)
     }
 
     /// What the `user-agent` header says; gRPC's documents ask for `grpc-language-variant/version`.

@@ -35,6 +35,14 @@ impl Ledger {
         }
     }
 
+    /// Gives the budget other values.
+    #[cfg(feature = "service-config")]
+    pub(crate) fn set_throttling(&self, throttling: Option<RetryThrottling>) {
+        if let (Some(throttle), Some(throttling)) = (&self.throttle, throttling) {
+            throttle.set(throttling);
+        }
+    }
+
     /// An attempt failed; if that counts, it takes a token. Says whether there may be another.
     pub(crate) fn failed(&self, counts: bool) -> bool {
         match &self.throttle {

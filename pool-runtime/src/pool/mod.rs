@@ -1,6 +1,7 @@
 //! The pool: who may open a stream on which connection, and which connections there are.
 
 pub(crate) mod backoff;
+pub(crate) mod bounds;
 pub(crate) mod builder;
 pub(crate) mod config;
 pub(crate) mod core;
@@ -11,6 +12,8 @@ pub(crate) mod ledger;
 pub(crate) mod picker;
 pub(crate) mod policy;
 mod scale;
+#[cfg_attr(not(feature = "service-config"), path = "service_config_absent.rs")]
+mod service_config;
 pub(crate) mod shared;
 pub(crate) mod slot;
 pub(crate) mod stats;
@@ -141,7 +144,7 @@ impl Pool {
     }
 
     /// Changes the minimum and the maximum number of connections. Lowering the maximum closes idle connections and
-    /// lets busy ones finish; nothing is cut.
+    /// lets busy ones finish; nothing is cut. A smaller maximum in a service config goes on to hold.
     ///
     /// # Errors
     ///
@@ -149,8 +152,23 @@ impl Pool {
     pub fn resize(&self, min: usize, max: usize) -> Result<(), Error> {
         let shared = self.shared();
         check_bounds(min, max, &shared.endpoint)?;
-        shared.step(|core, out| core.resize(min, max, Instant::now(), out));
-        shared.changed.notify_waiters();
+        shared.change_bounds(|bounds| (bounds.min, bounds.max) = (min, max));
+        Ok(())
+    }
+
+    /// Replaces the service config, or gives the pool its first: [`Builder::service_config`] says what it does.
+    ///
+    /// Calls that are made from now on follow the new one; those under way go on as they began. Of the old one nothing
+    /// is left.
+    ///
+    /// # Errors
+    ///
+    /// One that cannot be followed, with the place of what is wrong; the old one stays then (gRFC A21).
+    #[cfg(feature = "service-config")]
+    pub fn set_service_config(&self, json: &str) -> Result<(), Error> {
+        let shared = self.shared();
+        let config = builder::read_service_config(json, &shared.endpoint)?;
+        shared.set_service_config(config);
         Ok(())
     }
 

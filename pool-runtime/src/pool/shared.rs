@@ -12,11 +12,13 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::bounds::Bounds;
 use super::config::Config;
 use super::core::{ConnectionId, Core, Effect, Entry, Refusal};
 use super::dial::{self, Dial};
 use super::event::{CloseReason, Event, Observers};
 use super::ledger::Ledger;
+use super::service_config::Current;
 use super::slot::Slot;
 use crate::Error;
 use crate::conn::control::Drain;
@@ -53,6 +55,9 @@ pub(crate) struct Shared {
     core: Mutex<PoolCore>,
     last_error: Mutex<Option<ConnectError>>,
     pub(crate) config: Config,
+    /// What [`Core`] is told comes from here.
+    bounds: Mutex<Bounds>,
+    pub(super) service_config: Current,
     pub(crate) ledger: Ledger,
     pub(crate) dialer: Dialer,
     pub(crate) endpoint: Arc<str>,
@@ -78,11 +83,16 @@ struct Work {
 
 impl Shared {
     pub(crate) fn new(config: Config, dialer: Dialer, observers: Observers, endpoint: Arc<str>) -> Arc<Self> {
+        let (bounds, throttling) = (config.bounds(), config.throttling());
+        let mut policy = config.policy.clone();
+        (policy.min_connections, policy.max_connections) = bounds.effective();
         Arc::new(Self {
             user_agent: config.user_agent(),
-            core: Mutex::new(Core::new(config.policy.clone())),
+            core: Mutex::new(Core::new(policy)),
+            bounds: Mutex::new(bounds),
+            service_config: Current::new(&config),
             last_error: Mutex::new(None),
-            ledger: Ledger::new(config.retry_throttling),
+            ledger: Ledger::new(throttling),
             config,
             dialer,
             endpoint,
@@ -257,6 +267,21 @@ impl Shared {
     }
 
     // ----- the pool -----
+
+    /// Changes what was asked for, and follows what comes of it.
+    pub(crate) fn change_bounds(self: &Arc<Self>, change: impl FnOnce(&mut Bounds)) {
+        change(&mut self.bounds());
+        // Read under the core's lock: of several changes at once the last to be followed has seen all of them.
+        self.step(|core, out| {
+            let (min, max) = self.bounds().effective();
+            core.resize(min, max, Instant::now(), out);
+        });
+        self.changed.notify_waiters();
+    }
+
+    pub(super) fn bounds(&self) -> MutexGuard<'_, Bounds> {
+        self.bounds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 
     /// Closes the pool; calls in flight have `grace` to finish.
     pub(crate) fn close(self: &Arc<Self>, grace: Duration) {

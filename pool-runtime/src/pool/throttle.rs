@@ -17,9 +17,9 @@ const MOST_TOKENS: u32 = 1_000;
 #[derive(Debug)]
 pub(crate) struct Throttle {
     tokens: AtomicU32,
-    max: u32,
+    max: AtomicU32,
     /// What a success gives back.
-    ratio: u32,
+    ratio: AtomicU32,
 }
 
 impl Throttle {
@@ -27,16 +27,30 @@ impl Throttle {
         let max = throttling.max_tokens.clamp(1, MOST_TOKENS) * TOKEN;
         Self {
             tokens: AtomicU32::new(max),
-            max,
-            ratio: thousandths(throttling.token_ratio),
+            max: AtomicU32::new(max),
+            ratio: AtomicU32::new(thousandths(throttling.token_ratio)),
         }
+    }
+
+    /// Other values for the same budget: as large a part of the tokens is left as before. A call that comes in between
+    /// finds old values beside new ones, which is off by a token or two, once.
+    #[cfg(feature = "service-config")]
+    pub(crate) fn set(&self, throttling: RetryThrottling) {
+        let Self { max, ratio, .. } = Self::new(throttling);
+        let (new, old) = (max.into_inner(), self.max.load(Relaxed));
+        let scaled = |tokens: u32| Some((u64::from(tokens) * u64::from(new) / u64::from(old)) as u32);
+        let _ = self.tokens.fetch_update(Relaxed, Relaxed, scaled);
+        self.max.store(new, Relaxed);
+        self.ratio.store(ratio.into_inner(), Relaxed);
     }
 
     /// A call that may be tried more than once succeeded.
     pub(crate) fn succeeded(&self) {
         // Full, as it mostly is, it is only read, and its cache line stays with all who read it.
-        if self.tokens.load(Relaxed) < self.max {
-            let more = |tokens: u32| Some(tokens.saturating_add(self.ratio).min(self.max));
+        let max = self.max.load(Relaxed);
+        if self.tokens.load(Relaxed) < max {
+            let ratio = self.ratio.load(Relaxed);
+            let more = |tokens: u32| Some(tokens.saturating_add(ratio).min(max));
             // The closure never declines.
             let _ = self.tokens.fetch_update(Relaxed, Relaxed, more);
         }
@@ -50,7 +64,7 @@ impl Throttle {
 
     /// Whether there may be extra attempts: more than half of the tokens are left.
     pub(crate) fn allows(&self) -> bool {
-        self.tokens.load(Relaxed) > self.max / 2
+        self.tokens.load(Relaxed) > self.max.load(Relaxed) / 2
     }
 }
 
@@ -99,6 +113,19 @@ mod tests {
         assert_eq!(throttle.tokens.load(Relaxed), 0);
         (0..100).for_each(|_| throttle.succeeded());
         assert_eq!(throttle.tokens.load(Relaxed), 3 * TOKEN);
+    }
+
+    #[cfg(feature = "service-config")]
+    #[test]
+    fn other_values_leave_as_large_a_part_of_the_tokens() {
+        let throttle = throttle(10, 0.1);
+        (0..3).for_each(|_| throttle.failed());
+        throttle.set(RetryThrottling::unchecked(1_000, 0.5));
+        assert_eq!(throttle.tokens.load(Relaxed), 700 * TOKEN);
+        throttle.succeeded();
+        assert_eq!(throttle.tokens.load(Relaxed), 700 * TOKEN + 500);
+        throttle.set(RetryThrottling::unchecked(1, 0.5));
+        assert_eq!((throttle.tokens.load(Relaxed), throttle.allows()), (700, true));
     }
 
     #[test]

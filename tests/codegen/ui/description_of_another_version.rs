@@ -5,7 +5,7 @@ use pool_runtime::pooled_client;
 mod greeter_client {
     macro_rules! described_by_a_later_version {
         ({ $($then:tt)* } { $($module:tt)* } $($rest:tt)*) => {
-            $($then)*! { { format 2; whatever comes after this one } $($rest)* }
+            $($then)*! { { format 3; whatever comes after this one } $($rest)* }
         };
     }
     pub(crate) use described_by_a_later_version as compile_this_proto_with_pool_build;

@@ -3,7 +3,9 @@
 //! What the server sees of a call is read off a server of steps: the n-th request over all its connections gets the
 //! n-th step.
 
+mod config;
 mod hedging;
+mod precedence;
 mod retry;
 mod throttling;
 
@@ -131,6 +133,8 @@ enum Step {
     Fail(Code),
     /// The same with a pushback.
     PushBack(&'static str),
+    /// ABORTED, and the word that another attempt would be of no use.
+    Dismiss,
     /// Response headers, then the failure.
     FailLate(Code),
     /// A proxy's answer.
@@ -198,6 +202,10 @@ async fn take(conn: &mut Conn, request: &Seen, step: Step) -> std::io::Result<()
         Step::Fail(code) => conn.fail(stream, code, "as told").await,
         Step::PushBack(value) => {
             let more = [("grpc-status", "14"), ("grpc-retry-pushback-ms", value)];
+            conn.send_headers(stream, &[grpc, more].concat(), true).await
+        }
+        Step::Dismiss => {
+            let more = [("grpc-status", "10"), ("grpc-retry-pushback-ms", "-1")];
             conn.send_headers(stream, &[grpc, more].concat(), true).await
         }
         Step::FailLate(code) => {

@@ -8,7 +8,7 @@ use tests::pb::{Failure, Script};
 use tests::server::TestServer;
 use tonic::Code;
 
-use super::Step::{Fail, Hang, PushBack, Reset};
+use super::Step::{Dismiss, Fail, Hang, Reset};
 use super::{Client, NEVER, echo, failing_first, hedge, retry, scripted, steps};
 use crate::calls;
 
@@ -98,7 +98,7 @@ async fn what_the_policy_does_not_name_replays_and_calls_without_a_policy_take_n
 
 #[tokio::test]
 async fn a_server_that_asks_for_no_retry_takes_a_token() {
-    let (server, log) = steps([PushBack("-1"), PushBack("-1"), Fail(Code::Unavailable)]).await;
+    let (server, log) = steps([Dismiss, Dismiss, Fail(Code::Unavailable)]).await;
     let client = Client::new(&pool(server.uri()), retry(5));
     for _ in 0..3 {
         client.unary(echo()).await.unwrap_err();

@@ -12,6 +12,7 @@
 
 mod actions;
 mod checks;
+mod connections;
 mod rest;
 mod world;
 

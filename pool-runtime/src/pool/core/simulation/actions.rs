@@ -9,7 +9,7 @@ use crate::pool::core::{ConnectionId, DialId};
 pub(super) type Action = fn(&mut World);
 
 /// What happens, and how often as compared to the others.
-pub(super) const ACTIONS: [(u32, Action); 23] = [
+pub(super) const ACTIONS: [(u32, Action); 26] = [
     (30, World::call),
     (25, World::give_some_back),
     (5, World::cut_a_call),
@@ -22,9 +22,11 @@ pub(super) const ACTIONS: [(u32, Action); 23] = [
     (4, World::change_a_limit),
     (2, World::go_away),
     (2, World::lose_a_connection),
+    (2, World::find_one_dead),
     (6, World::end_a_drained_connection),
     (4, World::hear_late_news),
     (15, World::look_where_due),
+    (2, World::look_early),
     (10, World::let_time_pass),
     (2, World::let_much_time_pass),
     (1, World::resize),
@@ -33,6 +35,7 @@ pub(super) const ACTIONS: [(u32, Action); 23] = [
     (2, World::prod),
     (2, World::plan),
     (1, World::close_perhaps),
+    (1, World::close_again),
 ];
 
 impl World {
@@ -73,8 +76,7 @@ impl World {
     fn cut_a_call(&mut self) {
         if let Some(connection) = self.some_slot() {
             self.show("cut", connection);
-            let now = self.now;
-            self.input(|core, out| core.stream_cut(connection, now, out));
+            self.cut(connection);
             self.give_back(connection);
         }
     }
@@ -82,11 +84,18 @@ impl World {
     fn cut_many_calls(&mut self) {
         if let Some(connection) = self.some_peer(|_| true) {
             self.show("cut many", connection);
-            let now = self.now;
             for _ in 0..self.rng.u32(..300) {
-                self.input(|core, out| core.stream_cut(connection, now, out));
+                self.cut(connection);
             }
         }
+    }
+
+    fn cut(&mut self, connection: ConnectionId) {
+        let now = self.now;
+        if let Some(peer) = self.peers.get_mut(&connection) {
+            peer.cuts += 1;
+        }
+        self.input(|core, out| core.stream_cut(connection, now, out));
     }
 
     fn give_up(&mut self) {
@@ -217,6 +226,7 @@ impl World {
         let now = self.now;
         self.floors.push(n);
         self.input(|core, out| core.warm(n, now, out));
+        self.check_warm();
     }
 
     fn unwarm(&mut self) {
@@ -251,6 +261,15 @@ impl World {
         self.show("close", 0);
         self.closed = true;
         self.input(|core, out| core.close(Duration::from_secs(30), out));
+    }
+
+    /// A shutdown after a close, say: only the time that calls have to finish is another.
+    fn close_again(&mut self) {
+        if self.closed {
+            let before = self.picture();
+            self.close();
+            assert_eq!(before, self.picture(), "closing again changes nothing");
+        }
     }
 
     fn some_slot(&mut self) -> Option<ConnectionId> {

@@ -27,10 +27,12 @@ impl World {
         if let Some(connection) = self.some_peer(|_| true) {
             self.show("goes away", connection);
             let now = self.now;
-            let reasons = [CloseReason::GoAway, CloseReason::Broken];
+            let reasons = [CloseReason::GoAway, CloseReason::TooManyPings, CloseReason::Broken];
             let reason = reasons[self.rng.usize(..reasons.len())];
             let others = self.serving_without(connection);
-            self.input(|core, out| core.going_away(connection, reason, now, out));
+            let was_draining = self.peers[&connection].draining;
+            let is_news = self.input(|core, out| core.going_away(connection, reason, now, out));
+            assert_eq!(is_news, !was_draining, "a connection goes away once");
             assert_eq!(others, self.serving_without(connection), "a GOAWAY evicts nobody else");
         }
     }
@@ -44,8 +46,14 @@ impl World {
     pub(super) fn lose(&mut self, connection: ConnectionId) {
         self.show("is lost", connection);
         let (now, random) = (self.now, self.rng.f64());
+        let reason = match self.rng.u8(..8) {
+            0 => CloseReason::RuntimeGone,
+            1 => CloseReason::KeepAlive,
+            _ => CloseReason::Lost,
+        };
         let peer = self.peers.remove(&connection).expect("a connection");
-        if !peer.draining {
+        // That a runtime went away says nothing of the endpoint.
+        if !peer.draining && reason != CloseReason::RuntimeGone {
             self.losses += usize::from(peer.held > 0);
             let is_young = now.duration_since(peer.opened) < self.core.policy().backoff.base;
             if is_young && peer.uses <= u64::from(peer.held) {
@@ -57,12 +65,29 @@ impl World {
         }
         self.gone.push(connection);
         let others = self.serving_without(connection);
-        self.input(|core, out| core.closed(connection, CloseReason::Lost, now, random, out));
+        let cut = self.input(|core, out| core.closed(connection, reason, now, random, out));
+        assert_eq!(cut, peer.held, "every call that is cut counts");
         assert_eq!(others, self.serving_without(connection), "a loss evicts nobody else");
     }
 
+    /// A call finds a connection dead before the connection's own task reports its end.
+    pub(super) fn find_one_dead(&mut self) {
+        if let Some(connection) = self.some_peer(|_| true) {
+            self.show("is found dead", connection);
+            let now = self.now;
+            let others = self.serving_without(connection);
+            self.peers.get_mut(&connection).expect("a connection").dead = true;
+            self.input(|core, out| core.found_dead(connection, now, out));
+            assert_eq!(
+                others,
+                self.serving_without(connection),
+                "a dead connection evicts nobody else"
+            );
+        }
+    }
+
     pub(super) fn end_a_drained_connection(&mut self) {
-        if let Some(connection) = self.some_peer(|peer| peer.draining && peer.held == 0) {
+        if let Some(connection) = self.some_peer(|peer| !peer.takes_calls() && peer.held == 0) {
             self.lose(connection);
         }
     }
@@ -81,6 +106,7 @@ impl World {
             core.going_away(connection, CloseReason::GoAway, now, out);
             core.limit_changed(connection, 0, now, out);
             core.stream_cut(connection, now, out);
+            core.found_dead(connection, now, out);
         });
         assert_eq!(before, self.picture(), "what is over changes nothing");
     }
@@ -92,10 +118,23 @@ impl World {
         }
     }
 
+    /// A connection that is told to drain looks at once.
+    pub(super) fn look_early(&mut self) {
+        if let Some(connection) = self.some_peer(|_| true) {
+            self.look(connection);
+        }
+    }
+
     pub(super) fn look(&mut self, connection: ConnectionId) {
         self.show("look", connection);
         let now = self.now;
+        let is_spare = self.serving() > self.floor();
+        let took_calls = self.peers[&connection].takes_calls();
         let next = self.input(|core, out| core.look_at(connection, now, out));
+        assert!(
+            is_spare || took_calls == self.peers[&connection].takes_calls(),
+            "the minimum is kept open, however old or idle"
+        );
         self.check_look(connection, next);
         self.peers.get_mut(&connection).expect("a connection").look = next;
     }

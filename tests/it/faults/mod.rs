@@ -11,6 +11,7 @@ mod limits;
 mod malformed;
 mod recycling;
 mod resets;
+mod stalls;
 
 use std::sync::{Arc, Mutex};
 

@@ -18,6 +18,7 @@ use super::hold::Hold;
 use super::outgoing::Pump;
 use crate::Error;
 use crate::error::{Kind, Phase};
+use crate::status::drop_unreadable_details;
 
 /// The body of a response from the pool, as it comes in.
 ///
@@ -122,7 +123,11 @@ impl ResponseBody {
             flow.hold.link().saw_data(data.len());
             return Poll::Ready(Ok(Some(Frame::data(data))));
         }
-        let trailers: Option<HeaderMap> = ready!(flow.receive.poll_trailers(cx))?;
+        let mut trailers: Option<HeaderMap> = ready!(flow.receive.poll_trailers(cx))?;
+        // Most trailers are a status and nothing else.
+        if let Some(trailers) = trailers.as_mut().filter(|trailers| trailers.len() > 1) {
+            drop_unreadable_details(trailers);
+        }
         Poll::Ready(Ok(trailers.map(Frame::trailers)))
     }
 }

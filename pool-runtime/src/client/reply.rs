@@ -9,6 +9,7 @@ use tonic::{Code, Response, Status};
 
 use super::settings::{Settings, in_order};
 use crate::call::ResponseBody;
+use crate::status::drop_unreadable_details;
 use crate::unary::{self, Failure};
 
 pub(super) const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
@@ -21,13 +22,14 @@ impl Settings {
     {
         let (parts, body) = response.into_parts();
         let mut headers = parts.headers;
-        if body.is_end_stream()
-            && let Some(status) = Status::from_header_map(&headers)
-        {
-            return Err(match status.code() {
-                Code::Ok => Status::unimplemented("the response has no message"),
-                _ => status,
-            });
+        if body.is_end_stream() {
+            drop_unreadable_details(&mut headers);
+            if let Some(status) = Status::from_header_map(&headers) {
+                return Err(match status.code() {
+                    Code::Ok => Status::unimplemented("the response has no message"),
+                    _ => status,
+                });
+            }
         }
         let limit = self.max_decoding_message_size.unwrap_or(unary::DEFAULT_MAX_DECODING);
         let (message, trailers) = match unary::receive(body, limit).await {

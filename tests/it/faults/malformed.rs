@@ -9,7 +9,7 @@ use tests::within;
 use tonic::Code;
 
 use super::{check_clean, proven};
-use crate::calls::{Client, echo, endless, eventually, facts, idle};
+use crate::calls::{Caller, Client, echo, endless, eventually, facts, idle};
 
 /// What is sent instead of an answer.
 #[derive(Debug, Clone, Copy)]
@@ -249,6 +249,43 @@ async fn a_streams_window_beyond_its_bound_ends_its_call_and_spares_the_connecti
 async fn messages_against_the_rules_fail_the_call_and_spare_the_connection() {
     for (what, bytes) in BAD_MESSAGES {
         check_survives(what, Wrong::Message(bytes)).await;
+    }
+}
+
+#[tokio::test]
+async fn details_that_are_no_base64_are_left_out_and_the_status_counts() {
+    const FIELDS: [(&str, &str); 3] = [
+        ("grpc-status", "9"),
+        ("grpc-message", "not now"),
+        ("grpc-status-details-bin", "&no base64&"),
+    ];
+    for in_headers in [true, false] {
+        let server = FaultServer::start(move |mut conn: Conn| async move {
+            conn.handshake(&[]).await?;
+            loop {
+                let request = cases::next_victim(&mut conn).await?;
+                if in_headers {
+                    let head = [(":status", "200"), ("content-type", "application/grpc")];
+                    conn.send_headers(request.stream, &[&head[..], &FIELDS].concat(), true)
+                        .await?;
+                } else {
+                    conn.respond(request.stream).await?;
+                    conn.send_headers(request.stream, &FIELDS, true).await?;
+                }
+            }
+        })
+        .await;
+        let client = proven(&server).await;
+        for mut caller in Caller::all(client.pool()).await {
+            let unary = within("a call", caller.unary(echo())).await.map(drop);
+            let streamed = async { caller.server_stream(echo()).await?.into_inner().message().await };
+            let streamed = within("a stream", streamed).await.map(drop);
+            for status in [unary.unwrap_err(), streamed.unwrap_err()] {
+                assert_eq!((status.code(), status.message()), (Code::FailedPrecondition, "not now"));
+                assert!(status.details().is_empty(), "{status:?}");
+            }
+        }
+        check_clean(&client, server).await;
     }
 }
 

@@ -70,6 +70,9 @@
 //! - `gzip`, `deflate`, `zstd`: message compression, as in tonic.
 //! - `serde`: `Serialize` for [`PoolStats`].
 
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod __fuzz;
 mod call;
 mod client;
 mod conn;

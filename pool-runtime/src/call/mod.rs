@@ -9,9 +9,9 @@
 //! A call is made of HTTP: tonic encodes the request and decodes the response, and one way serves every shape.
 
 mod body;
-mod deadline;
+pub(crate) mod deadline;
 mod fate;
-mod head;
+pub(crate) mod head;
 pub(crate) mod hold;
 mod outgoing;
 mod span;

@@ -5,6 +5,7 @@ mod answers;
 mod cancelled;
 mod ends;
 mod floods;
+mod fuzzed;
 mod goaway;
 mod interop;
 mod limits;

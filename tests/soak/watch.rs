@@ -14,7 +14,8 @@ pub(crate) const FEWEST: usize = 4;
 /// Within this time what has ended must be gone: the farewell of a connection whose peer does not read, twice.
 const PATIENCE: Duration = Duration::from_secs(25);
 
-/// By how much the memory of the last rounds may be above that of the first: allocators keep some.
+/// By how much the memory of the last rounds may be above that of the first: allocators keep some for each thread. Where
+/// it is in doubt, `MALLOC_ARENA_MAX=1` tells (glibc).
 const SLACK: u64 = 16 << 20;
 
 /// What there was at the beginning, and since.

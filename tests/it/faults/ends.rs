@@ -47,22 +47,15 @@ async fn an_end_inside_of_a_frame_or_of_a_header_block_is_unavailable() {
         &[0, 0, 9, 1, 4, 0, 0, 0, 3, 0x88],
         &[0, 0, 1, 1, 0, 0, 0, 0, 3, 0x88],
     ] {
-        let ends: [fn(Conn) -> std::io::Result<Option<Conn>>; 2] = [
-            |conn| Ok(Some(conn)),
-            |conn| {
-                conn.abort()?;
-                Ok(None)
-            },
-        ];
-        for end in ends {
+        for resets in [false, true] {
             let server = FaultServer::start(move |mut conn: Conn| async move {
                 conn.handshake(&[]).await?;
                 cases::next_victim(&mut conn).await?;
                 conn.ping_pong().await?;
                 conn.send_raw(part).await?;
-                match end(conn)? {
-                    Some(conn) => conn.close().await,
-                    None => Ok(()),
+                match resets {
+                    true => conn.abort(),
+                    false => conn.close().await,
                 }
             })
             .await;

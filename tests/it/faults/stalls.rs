@@ -318,7 +318,8 @@ async fn a_peer_that_stops_reading_fails_calls_at_their_deadline_and_holds_up_no
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_to_a_peer_that_does_not_read_is_let_go_of_when_it_is_recycled() {
-    let rows: [(CloseReason, fn(Builder) -> Builder); 2] = [
+    type Setting = fn(Builder) -> Builder;
+    let rows: [(CloseReason, Setting); 2] = [
         (CloseReason::Idle, |pool| pool.idle_timeout(Duration::from_secs(30))),
         (CloseReason::Lifetime, |pool| {
             pool.max_lifetime(Duration::from_secs(30)).max_lifetime_jitter(0.0)

@@ -41,7 +41,7 @@ mod tests {
     use super::mutate::feed;
 
     /// Inputs for each property: half a second in all, unoptimised.
-    const COUNT: usize = 3_000;
+    const COUNT: usize = 1_500;
 
     fn text(check: fn(&str)) -> impl Fn(&[u8]) {
         move |input| check(&String::from_utf8_lossy(input))

@@ -32,6 +32,10 @@ mod fallback;
 mod ir;
 mod parse;
 #[cfg(test)]
+#[allow(unreachable_pub, reason = "the fuzz targets have it at the root of a crate")]
+#[path = "fuzz/properties.rs"]
+mod properties;
+#[cfg(test)]
 mod tests;
 
 use proc_macro::TokenStream;

@@ -114,6 +114,9 @@
 //! - `serde`: `Serialize` for [`PoolStats`].
 //! - `service-config`: gRPC's service config in JSON, at run time. (What pool-build was given needs no feature.)
 
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod __fuzz;
 mod call;
 mod call_options;
 mod client;

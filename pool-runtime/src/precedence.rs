@@ -165,40 +165,40 @@ mod tests {
         let call = CallOptions::new().wait_for_ready(false).hedge(hedging);
         let config = |codes| MethodConfig::NONE.attempts(policy(codes));
         let idempotent = METHOD.idempotency(Idempotency::Idempotent);
-        let with_config = idempotent.config(config(compiled).wait_for_ready(true));
-        let with_attribute = with_config.wait_for_ready(true).attempts(policy(attribute));
+        let with_config = idempotent.clone().config(config(compiled).wait_for_ready(true));
+        let with_attribute = with_config.clone().wait_for_ready(true).attempts(policy(attribute));
         let running = config(running).wait_for_ready(false);
         let nothing = Some(MethodConfig::NONE);
         let rows = [
             (
                 Some(call),
-                with_attribute,
+                &with_attribute,
                 Some(running),
                 false,
                 Some(Attempts::Hedge(hedging)),
             ),
             (
                 Some(CallOptions::new()),
-                with_attribute,
+                &with_attribute,
                 Some(running),
                 true,
                 Some(policy(attribute)),
             ),
-            (None, with_attribute, Some(running), true, Some(policy(attribute))),
-            (None, with_config, Some(running), false, Some(policy(Codes::INTERNAL))),
-            (None, with_config, nothing, true, Some(policy(compiled))),
-            (None, with_config, None, true, Some(policy(compiled))),
+            (None, &with_attribute, Some(running), true, Some(policy(attribute))),
+            (None, &with_config, Some(running), false, Some(policy(Codes::INTERNAL))),
+            (None, &with_config, nothing, true, Some(policy(compiled))),
+            (None, &with_config, None, true, Some(policy(compiled))),
             (
                 None,
-                idempotent,
+                &idempotent,
                 nothing,
                 false,
                 Some(Attempts::Retry(RetryPolicy::IDEMPOTENT)),
             ),
-            (None, METHOD, None, false, None),
+            (None, &METHOD, None, false, None),
         ];
         for (row, (call, method, running, wait, attempts)) in rows.into_iter().enumerate() {
-            let held = options(call, &method, running);
+            let held = options(call, method, running);
             assert_eq!((held.wait_for_ready, held.attempts), (wait, attempts), "row {row}");
         }
     }
@@ -207,7 +207,7 @@ mod tests {
     fn none_is_a_statement_too() {
         let config = MethodConfig::NONE.attempts(policy(Codes::ABORTED));
         let idempotent = METHOD.idempotency(Idempotency::NoSideEffects).config(config);
-        let never = idempotent.no_attempts();
+        let never = idempotent.clone().no_attempts();
         assert_eq!(options(None, &never, Some(config)).attempts, None);
         let call = CallOptions::new().no_retry();
         assert_eq!(options(Some(call), &idempotent, Some(config)).attempts, None);

@@ -14,6 +14,7 @@ use crate::limit::Limited;
 use crate::method::Deadline;
 use crate::pool::shared::Shared;
 use crate::precedence::Stated;
+use crate::status::drop_unreadable_details;
 use crate::{Lease, Pool};
 
 /// A call through a [`Pool`] or a [`Lease`]. Dropping it cancels the call.
@@ -62,7 +63,10 @@ async fn call_over(
     let (head, body) = request.into_parts();
     let head = Head::of_request(source.shared(), head.uri, head.headers)?;
     let body = Outgoing::begin(body).await?;
-    call::call(source, &head, body, &options).await
+    let mut response = call::call(source, &head, body, &options).await?;
+    // tonic looks for a status there, in whatever response.
+    drop_unreadable_details(response.headers_mut());
+    Ok(response)
 }
 
 impl Future for ResponseFuture {

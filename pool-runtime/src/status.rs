@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use http::StatusCode;
+use http::{HeaderMap, HeaderName, StatusCode};
+use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 
 use crate::Error;
@@ -29,6 +30,22 @@ pub(crate) fn code(kind: &Kind) -> Code {
         Kind::Reset { reason, .. } => of_reset(*reason),
         Kind::NotGrpc { http_status, .. } => of_http(*http_status),
         Kind::Config { .. } | Kind::Request { .. } | Kind::NoRuntime => Code::Internal,
+    }
+}
+
+/// Takes `grpc-status-details-bin` out of what a peer sent if it is not the base64 that it has to be: tonic panics when it
+/// reads a status with such details. The code and the message count all the same.
+pub(crate) fn drop_unreadable_details(headers: &mut HeaderMap) {
+    const NAME: HeaderName = Status::GRPC_STATUS_DETAILS;
+    let Some(details) = headers.get(NAME) else { return };
+    // tonic's own decoder judges, as it is tonic that will read them.
+    let alone = HeaderMap::from_iter([(NAME, details.clone())]);
+    let alone = MetadataMap::from_headers(alone);
+    let is_readable = alone
+        .get_bin(NAME.as_str())
+        .is_some_and(|value| value.to_bytes().is_ok());
+    if !is_readable {
+        headers.remove(NAME);
     }
 }
 

@@ -130,6 +130,8 @@ impl fmt::Display for Target {
             Place::Tcp { host, port } => write!(f, "{}://{host}:{port}", self.scheme()),
             Place::Unix(path) => match path.strip_prefix('\0') {
                 Some(name) => write!(f, "unix:@{name}"),
+                // What begins with two slashes is taken for the longer form, so this is the longer form.
+                None if path.starts_with("//") => write!(f, "unix://{path}"),
                 None => write!(f, "unix:{path}"),
             },
         }

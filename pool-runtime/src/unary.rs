@@ -115,7 +115,7 @@ impl From<Status> for Failure {
 
 /// A message as it comes in. Most come in one DATA frame, and are decoded from there.
 #[derive(Debug, Default)]
-struct Incoming {
+pub(crate) struct Incoming {
     first: Bytes,
     joined: BytesMut,
 }
@@ -123,7 +123,7 @@ struct Incoming {
 impl Incoming {
     /// Refuses a message that says that it is over the limit, and whatever comes after the message, before either is
     /// kept: what a peer can pile up here is bounded by the limit.
-    fn push(&mut self, data: Bytes, limit: usize) -> Result<(), Status> {
+    pub(crate) fn push(&mut self, data: Bytes, limit: usize) -> Result<(), Status> {
         if self.bytes().is_empty() {
             self.first = data;
         } else {
@@ -149,7 +149,7 @@ impl Incoming {
         }
     }
 
-    fn decode<M: Message + Default>(self) -> Result<M, Status> {
+    pub(crate) fn decode<M: Message + Default>(self) -> Result<M, Status> {
         let Some(length) = length(self.bytes()) else {
             // A method that answers with one message and does not breaks its contract (R25).
             return Err(match self.bytes().len() {

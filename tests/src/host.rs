@@ -9,7 +9,7 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use crate::PATIENCE;
-use crate::socket::{Address, Listener, Socket};
+use crate::socket::{Address, Io, Listener, Socket};
 use crate::stats::{Ledger, Page, Stats};
 use crate::tasks::Tasks;
 
@@ -113,6 +113,14 @@ impl Host {
         self.tasks.shutdown().await;
     }
 
+    /// Serves transports that do not come through the listener.
+    pub(crate) fn entrance(&self) -> Entrance {
+        Entrance {
+            ledger: self.ledger.clone(),
+            tasks: self.tasks.clone(),
+        }
+    }
+
     fn accept_from<S: Serve>(&self, listener: Listener, serve: Arc<S>) {
         let (guard, closed) = oneshot::channel();
         let door = Door {
@@ -135,6 +143,22 @@ impl Drop for Host {
             // Somebody may have tidied up before us, and there is nobody to tell.
             let _ = std::fs::remove_file(path);
         }
+    }
+}
+
+/// A way into a server beside its listener. Closed with the server.
+#[derive(Debug, Clone)]
+pub(crate) struct Entrance {
+    ledger: Ledger,
+    tasks: Tasks,
+}
+
+impl Entrance {
+    pub(crate) fn take(&self, io: impl Io, serve: &impl Serve) {
+        let client = "memory".to_owned();
+        let page = self.ledger.open(&client);
+        let socket = Socket::other(io);
+        self.tasks.spawn(serve.serve(Guest { socket, client, page }));
     }
 }
 

@@ -1,5 +1,6 @@
 //! The transports a server listens on.
 
+use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -76,10 +77,22 @@ pub(crate) struct Socket {
 enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Other(Box<dyn Io>),
+}
+
+/// A transport that did not come through a listener: a pipe in memory, or TLS over one.
+pub trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Io for T {}
+
+impl fmt::Debug for dyn Io {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Io")
+    }
 }
 
 /// Once set, dropping the socket sends RST instead of FIN. The socket itself is out of reach by
-/// then, inside hyper's connection. A unix socket knows no reset and closes.
+/// then, inside hyper's connection. What is not TCP knows no reset and closes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ResetOnDrop(Arc<AtomicBool>);
 
@@ -95,6 +108,10 @@ impl Socket {
             stream,
             reset: ResetOnDrop::default(),
         }
+    }
+
+    pub(crate) fn other(io: impl Io) -> Self {
+        Self::new(Stream::Other(Box::new(io)))
     }
 
     pub(crate) fn reset_on_drop(&self) -> ResetOnDrop {
@@ -116,6 +133,7 @@ impl AsyncRead for Socket {
         match &mut self.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+            Stream::Other(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }
@@ -133,6 +151,7 @@ impl AsyncWrite for Socket {
         match &mut self.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Stream::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Stream::Other(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
     }
 
@@ -140,15 +159,19 @@ impl AsyncWrite for Socket {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Neither transport buffers on our side.
-        Poll::Ready(Ok(()))
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            // Sockets do not buffer on our side.
+            Stream::Tcp(_) | Stream::Unix(_) => Poll::Ready(Ok(())),
+            Stream::Other(stream) => Pin::new(stream).poll_flush(cx),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Other(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

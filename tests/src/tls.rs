@@ -47,6 +47,14 @@ impl Authority {
         }
     }
 
+    /// What a server of one's own needs to speak TLS as `localhost`, and to agree to these protocols (ALPN); to none of
+    /// them, if there are none.
+    pub fn acceptor(&self, alpn: &[&str]) -> tokio_rustls::TlsAcceptor {
+        let mut config = ServerConfig::clone(&self.server(&["localhost"], false));
+        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+        Arc::new(config).into()
+    }
+
     /// The configuration of a server: a certificate for `names`, and the authority itself where
     /// clients have to show a certificate.
     pub(crate) fn server(&self, names: &[&str], clients_certified: bool) -> Arc<ServerConfig> {

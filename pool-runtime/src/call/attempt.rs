@@ -28,6 +28,7 @@ use crate::Error;
 use crate::error::{Kind, Phase};
 use crate::pool::event::Event;
 use crate::pool::slot::{Slot, Wait};
+use crate::status::drop_unreadable_details;
 
 /// How often a call that was never processed is sent again before it fails. A healthy pool needs one or two; a peer
 /// that refuses everything must not be asked for ever.
@@ -373,7 +374,8 @@ impl<'a> Call<'a> {
         body: Option<Outgoing>,
         hold: Hold,
     ) -> Box<Failed> {
-        let (parts, receive) = response.into_parts();
+        let (mut parts, receive) = response.into_parts();
+        drop_unreadable_details(&mut parts.headers);
         self.span.record_trailers(&parts.headers);
         let (timer, account) = (Timer::default(), self.account(None));
         let unread = ResponseBody::new(receive, start.has_ended, None, hold, timer, account, self.span.clone());

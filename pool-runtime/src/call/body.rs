@@ -22,6 +22,7 @@ use super::span::CallSpan;
 use crate::Error;
 use crate::error::{Kind, Phase};
 use crate::limit::Messages;
+use crate::status::drop_unreadable_details;
 
 /// The body of a response from the pool, as it comes in.
 ///
@@ -203,7 +204,11 @@ impl Flow {
             self.hold.link().saw_data(data.len());
             return Poll::Ready(Ok(Some(Piece::Data(data))));
         }
-        let trailers = ready!(self.receive.poll_trailers(cx))?;
+        let mut trailers = ready!(self.receive.poll_trailers(cx))?;
+        // Most trailers are a status and nothing else.
+        if let Some(trailers) = trailers.as_mut().filter(|trailers| trailers.len() > 1) {
+            drop_unreadable_details(trailers);
+        }
         Poll::Ready(Ok(trailers.map(Piece::Trailers)))
     }
 }

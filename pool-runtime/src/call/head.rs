@@ -108,7 +108,7 @@ fn absolute(mut parts: uri::Parts, shared: &Shared) -> Result<Uri, Status> {
 }
 
 /// Whether an answer is something else than gRPC: a proxy's error page, say. Such a body is never parsed (R24).
-pub(super) fn not_grpc(status: StatusCode, headers: &HeaderMap) -> Option<Kind> {
+pub(crate) fn not_grpc(status: StatusCode, headers: &HeaderMap) -> Option<Kind> {
     let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     let is_grpc = content_type.is_some_and(|value| value.starts_with(b"application/grpc"));
     if (is_grpc && status == StatusCode::OK) || headers.contains_key(Status::GRPC_STATUS) {

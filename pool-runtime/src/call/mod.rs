@@ -17,9 +17,9 @@
 mod again;
 mod attempt;
 mod body;
-mod deadline;
+pub(crate) mod deadline;
 mod fate;
-mod head;
+pub(crate) mod head;
 mod hedge;
 pub(crate) mod hold;
 mod outcome;

@@ -8,6 +8,7 @@ use tonic::{Code, Response, Status};
 
 use super::settings::{Settings, in_order};
 use crate::call::{GRPC_STATUS, ResponseBody};
+use crate::status::drop_unreadable_details;
 use crate::unary::Failure;
 
 pub(super) const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
@@ -82,13 +83,16 @@ impl Settings {
 }
 
 /// The status of a call whose response began with `headers`, which its metadata has too.
-fn failed(failure: Failure, headers: HeaderMap) -> Status {
+fn failed(failure: Failure, mut headers: HeaderMap) -> Status {
     let mut status = match failure {
-        Failure::Empty => match Status::from_header_map(&headers) {
-            Some(status) if status.code() != Code::Ok => return status,
-            Some(_) => Status::unimplemented("the response has no message"),
-            None => no_status(),
-        },
+        Failure::Empty => {
+            drop_unreadable_details(&mut headers);
+            match Status::from_header_map(&headers) {
+                Some(status) if status.code() != Code::Ok => return status,
+                Some(_) => Status::unimplemented("the response has no message"),
+                None => no_status(),
+            }
+        }
         Failure::Status(status) => status,
         Failure::Trailers(trailers) => {
             Status::from_header_map(&trailers).unwrap_or_else(|| Status::unknown("the status cannot be read"))

@@ -42,6 +42,11 @@ const MIN_BUDGET: usize = 1 << 10;
 /// A turn reads about this many messages.
 const MESSAGES_PER_TURN: usize = 16;
 
+/// How long a connection that has nothing left to do may take to say goodbye. h2 ends it only when its last frames are
+/// written, and towards a peer that does not read, which need not be dead, that is never: the socket and the task would
+/// stay for as long as the peer likes.
+const FAREWELL: Duration = Duration::from_secs(10);
+
 /// When there is nothing to wait for: a day, after which it is looked at again for nothing.
 const FAR: Duration = Duration::from_secs(86_400);
 
@@ -53,9 +58,11 @@ pub(crate) struct Driver<T, O> {
     /// Tells of a GOAWAY. Dropped when the connection drains, because h2 closes once every such handle is gone.
     probe: Option<SendRequest<Bytes>>,
     keepalive: Option<KeepAlive>,
-    /// When to ask the owner to look again; for a draining connection, when to cut it.
+    /// When to ask the owner to look again; for a connection that drains or parts, when to end it.
     timer: Pin<Box<Sleep>>,
     drain: Option<Drain>,
+    /// h2 has given the connection up, or it drains and had no calls when last looked at: only its last words are left.
+    parting: bool,
     limit: usize,
     read_before: u64,
     yielded: bool,
@@ -78,6 +85,7 @@ where
             // Fires in the first turn, which asks the owner.
             timer: Box::pin(sleep_until(Instant::now())),
             drain: None,
+            parting: false,
             limit,
             read_before: 0,
             yielded: false,
@@ -90,7 +98,7 @@ where
         }
         self.drain = Some(order);
         self.probe = None;
-        let after = order.cut_after.unwrap_or(FAR).min(FAR);
+        let after = order.cut_after.unwrap_or(FAREWELL).min(FAR);
         self.timer.as_mut().reset(Instant::now() + after);
         // The pool may have lost what it needs; here is a runtime to dial on.
         self.owner.look();
@@ -103,6 +111,20 @@ where
         }
     }
 
+    /// The timer has run out. The connection ends here if it was to be cut now, or if it has had its time to part.
+    fn time_is_up(&mut self) -> Option<CloseReason> {
+        match self.drain {
+            Some(Drain { reason, cut_after }) if cut_after.is_some() || self.parting => return Some(reason),
+            None if self.parting => return Some(CloseReason::Lost),
+            Some(_) => {
+                self.parting = !self.owner.is_busy();
+                self.timer.as_mut().reset(Instant::now() + FAREWELL);
+            }
+            None => self.look(),
+        }
+        None
+    }
+
     /// Something came from the peer: it may have been SETTINGS or a GOAWAY, of which h2 raises no event.
     fn notice(&mut self, cx: &mut Context<'_>) {
         let limit = self.http2.max_concurrent_send_streams();
@@ -113,8 +135,12 @@ where
         let Some(probe) = &mut self.probe else { return };
         if let Poll::Ready(Err(error)) = probe.poll_ready(cx) {
             self.probe = None;
-            if let Some(reason) = goaway(&error) {
-                self.owner.going_away(reason);
+            match goaway(&error) {
+                Some(reason) => self.owner.going_away(reason),
+                None => {
+                    self.parting = true;
+                    self.timer.as_mut().reset(Instant::now() + FAREWELL);
+                }
             }
         }
     }
@@ -150,13 +176,8 @@ where
         }
 
         while self.timer.as_mut().poll(cx).is_ready() {
-            match self.drain {
-                Some(Drain {
-                    reason,
-                    cut_after: Some(_),
-                }) => return Poll::Ready(reason),
-                Some(_) => self.timer.as_mut().reset(Instant::now() + FAR),
-                None => self.look(),
+            if let Some(reason) = self.time_is_up() {
+                return Poll::Ready(reason);
             }
         }
         let owner = &self.owner;

@@ -71,7 +71,7 @@ pub(crate) struct Paced<T> {
 /// Looks for the peer's SETTINGS. They are to be its first frame, but h2 lets a peer acknowledge ours before, and one
 /// that never sends its own has not told how many streams it takes.
 #[derive(Debug)]
-struct Scan {
+pub(crate) struct Scan {
     head: Vec<u8>,
     /// What is left of the payload of the frame in hand.
     left: usize,
@@ -79,7 +79,7 @@ struct Scan {
 }
 
 impl Scan {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             head: Vec::with_capacity(FRAME_HEAD),
             left: 0,
@@ -88,7 +88,7 @@ impl Scan {
     }
 
     /// Takes in what was read; true once the SETTINGS have ended.
-    fn sees(&mut self, mut bytes: &[u8]) -> bool {
+    pub(crate) fn sees(&mut self, mut bytes: &[u8]) -> bool {
         while !bytes.is_empty() {
             if self.left > 0 {
                 let passed = self.left.min(bytes.len());

@@ -128,6 +128,7 @@ fn unix_targets_give_a_path() {
         ),
         #[cfg(target_os = "linux")]
         ("unix:@greeter", "\0greeter", "unix:@greeter"),
+        ("unix:////greeter", "//greeter", "unix:////greeter"),
     ];
     for (text, path, printed) in rows {
         let target = parse(text);

@@ -40,6 +40,31 @@ async fn a_tcp_reset_at_any_point_of_a_call_is_unavailable() {
 }
 
 #[tokio::test]
+async fn an_end_inside_of_a_frame_or_of_a_header_block_is_unavailable() {
+    // HEADERS: half of its head; its head and half of its payload; all of a frame that is to be continued.
+    for part in [
+        &[0, 0, 1][..],
+        &[0, 0, 9, 1, 4, 0, 0, 0, 3, 0x88],
+        &[0, 0, 1, 1, 0, 0, 0, 0, 3, 0x88],
+    ] {
+        for resets in [false, true] {
+            let server = FaultServer::start(move |mut conn: Conn| async move {
+                conn.handshake(&[]).await?;
+                cases::next_victim(&mut conn).await?;
+                conn.ping_pong().await?;
+                conn.send_raw(part).await?;
+                match resets {
+                    true => conn.abort(),
+                    false => conn.close().await,
+                }
+            })
+            .await;
+            check_end(server, At::Start).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_end_fails_a_call_whose_request_is_open_and_lets_go_of_it() {
     for at in [At::Start, At::AfterHeaders] {
         let server = FaultServer::start(move |mut conn: Conn| async move {

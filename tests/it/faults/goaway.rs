@@ -295,3 +295,47 @@ async fn a_goaway_without_calls_costs_the_next_call_nothing() {
     assert_eq!(client.pool().stats().failed_dials, 0);
     check_clean(&client, server).await;
 }
+
+#[tokio::test]
+async fn a_peer_that_sends_everybody_away_is_not_dialled_for_ever() {
+    let server = FaultServer::start(|mut conn: Conn| async move {
+        conn.handshake(&[]).await?;
+        conn.goaway(0, Reason::NO_ERROR, "").await?;
+        conn.until_closed().await
+    })
+    .await;
+    let (client, _) = observed(&server);
+    let status = within("a call", client.unary(echo())).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    let (_, was_sent, attempts) = facts(&status);
+    assert!(!was_sent, "{status:?}");
+    let dials = server.stats().connections_total;
+    assert!((1..=20).contains(&dials), "{dials} dials for {attempts} attempts");
+    check_clean(&client, server).await;
+}
+
+#[tokio::test]
+async fn a_second_goaway_that_takes_back_the_first_ends_the_connection_and_no_call_hangs() {
+    let server = FaultServer::start(|mut conn: Conn| async move {
+        conn.handshake(&[]).await?;
+        if conn.index() > 0 {
+            return conn.serve().await;
+        }
+        let first = conn.next_request().await?;
+        conn.reply(&first).await?;
+        let second = conn.next_request().await?;
+        conn.goaway(second.stream, Reason::NO_ERROR, "").await?;
+        // The last stream must not rise (RFC 9113, 6.8).
+        conn.goaway(second.stream + 2, Reason::NO_ERROR, "").await?;
+        conn.until_closed().await
+    })
+    .await;
+    let client = proven(&server).await;
+    let status = within("a call", client.unary(echo())).await.unwrap_err();
+    assert!(
+        [Code::Internal, Code::Unavailable].contains(&status.code()),
+        "{status:?}"
+    );
+    assert_eq!(facts(&status), (Some(Phase::Requesting), true, 1), "{status:?}");
+    check_recovers(client, server, 1).await;
+}

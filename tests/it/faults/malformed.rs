@@ -2,13 +2,14 @@
 
 use std::io;
 
+use pool_runtime::Phase;
 use tests::fault::{Conn, FaultServer, Request, cases};
 use tests::wire::{flag, kind};
 use tests::within;
 use tonic::Code;
 
 use super::{check_clean, proven};
-use crate::calls::{Client, echo, eventually, idle};
+use crate::calls::{Caller, Client, echo, endless, eventually, facts, idle};
 
 /// What is sent instead of an answer.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +22,10 @@ enum Wrong {
     HugeFrame,
     /// Response headers of a megabyte.
     HugeHeaders,
+    /// A response whose trailers are of a megabyte.
+    HugeTrailers,
+    /// A response with a second block of headers after its message, and no end.
+    OpenTrailers,
     /// Not HTTP/2.
     Junk,
 }
@@ -36,27 +41,40 @@ impl Wrong {
                 conn.trailers(stream, Code::Ok, "").await
             }
             Self::HugeFrame => conn.send_raw(&[255, 255, 255, kind::DATA, 0, 0, 0, 0, 1]).await,
-            Self::HugeHeaders => {
-                let value = "v".repeat(15_000);
-                conn.send_frame(kind::HEADERS, 0, stream, b"\x88").await?;
-                for n in 0..70 {
-                    let name = format!("x-{n}");
-                    let mut block = vec![0, name.len() as u8];
-                    block.extend(name.bytes());
-                    // 15,000 as a string's length: 127 and then 14,873 in groups of seven bits.
-                    block.extend([127, 0x99, 0x74]);
-                    block.extend(value.bytes());
-                    let flags = if n == 69 { flag::END_HEADERS } else { 0 };
-                    conn.send_frame(kind::CONTINUATION, flags, stream, &block).await?;
-                }
-                Ok(())
+            Self::HugeHeaders => huge_block(conn, stream, 0, b"\x88").await,
+            Self::HugeTrailers => {
+                conn.respond(stream).await?;
+                conn.send_message(stream, &conn.reply_to(request)).await?;
+                huge_block(conn, stream, flag::END_STREAM, &[]).await
+            }
+            Self::OpenTrailers => {
+                conn.respond(stream).await?;
+                conn.send_message(stream, &conn.reply_to(request)).await?;
+                conn.send_headers(stream, &[("grpc-status", "0")], false).await
             }
             Self::Junk => conn.send_raw(b"HTTP/1.1 400 Bad Request\r\n\r\nno HTTP/2 here").await,
         }
     }
 }
 
-const EVIL: [(&str, Wrong); 22] = [
+/// Sends a header block of a megabyte that begins with `start`.
+async fn huge_block(conn: &mut Conn, stream: u32, flags: u8, start: &[u8]) -> io::Result<()> {
+    let value = "v".repeat(15_000);
+    conn.send_frame(kind::HEADERS, flags, stream, start).await?;
+    for n in 0..70 {
+        let name = format!("x-{n}");
+        let mut block = vec![0, name.len() as u8];
+        block.extend(name.bytes());
+        // 15,000 as a string's length: 127 and then 14,873 in groups of seven bits.
+        block.extend([127, 0x99, 0x74]);
+        block.extend(value.bytes());
+        let flags = if n == 69 { flag::END_HEADERS } else { 0 };
+        conn.send_frame(kind::CONTINUATION, flags, stream, &block).await?;
+    }
+    Ok(())
+}
+
+const EVIL: [(&str, Wrong); 27] = [
     ("DATA before headers", Wrong::Frame(kind::DATA, 0, None, b"data")),
     ("DATA on stream 0", Wrong::Frame(kind::DATA, 0, Some(0), b"data")),
     ("DATA on an idle stream", Wrong::Frame(kind::DATA, 0, Some(99), b"data")),
@@ -107,6 +125,18 @@ const EVIL: [(&str, Wrong); 22] = [
         Wrong::Frame(kind::WINDOW_UPDATE, 0, Some(0), &[0x7f, 255, 255, 255]),
     ),
     (
+        "WINDOW_UPDATE of nothing for the stream",
+        Wrong::Frame(kind::WINDOW_UPDATE, 0, None, &[0; 4]),
+    ),
+    (
+        "WINDOW_UPDATE of a wrong length",
+        Wrong::Frame(kind::WINDOW_UPDATE, 0, Some(0), &[0; 3]),
+    ),
+    (
+        "a frame size setting too small",
+        Wrong::Frame(kind::SETTINGS, 0, Some(0), &[0, 5, 0, 0, 0, 100]),
+    ),
+    (
         "RST_STREAM of a wrong length",
         Wrong::Frame(kind::RST_STREAM, 0, None, &[0; 3]),
     ),
@@ -120,6 +150,8 @@ const EVIL: [(&str, Wrong); 22] = [
     ),
     ("a frame beyond the maximum", Wrong::HugeFrame),
     ("headers beyond the maximum", Wrong::HugeHeaders),
+    ("trailers beyond the maximum", Wrong::HugeTrailers),
+    ("trailers that do not end the stream", Wrong::OpenTrailers),
     ("no HTTP/2", Wrong::Junk),
 ];
 
@@ -190,9 +222,70 @@ async fn frames_against_the_protocol_fail_the_call_and_the_next_one_is_served() 
 }
 
 #[tokio::test]
+async fn a_streams_window_beyond_its_bound_ends_its_call_and_spares_the_connection() {
+    let server = FaultServer::start(|mut conn: Conn| async move {
+        conn.handshake(&[]).await?;
+        let read = conn.next_request().await?;
+        conn.reply(&read).await?;
+        // Of a stream that this side has ended, the window is no matter.
+        let open = conn.next_opened().await?;
+        conn.window_update(open.stream, 0x7fff_ffff).await?;
+        conn.serve().await
+    })
+    .await;
+    let client = proven(&server).await;
+    let status = within("a call", client.client_stream(endless())).await.unwrap_err();
+    assert_eq!(
+        (status.code(), facts(&status)),
+        (Code::Internal, (Some(Phase::Requesting), true, 1)),
+        "{status:?}"
+    );
+    let reply = within("the next call", client.read(echo())).await.unwrap();
+    assert_eq!(reply.into_inner().connection, 0);
+    check_clean(&client, server).await;
+}
+
+#[tokio::test]
 async fn messages_against_the_rules_fail_the_call_and_spare_the_connection() {
     for (what, bytes) in BAD_MESSAGES {
         check_survives(what, Wrong::Message(bytes)).await;
+    }
+}
+
+#[tokio::test]
+async fn details_that_are_no_base64_are_left_out_and_the_status_counts() {
+    const FIELDS: [(&str, &str); 3] = [
+        ("grpc-status", "9"),
+        ("grpc-message", "not now"),
+        ("grpc-status-details-bin", "&no base64&"),
+    ];
+    for in_headers in [true, false] {
+        let server = FaultServer::start(move |mut conn: Conn| async move {
+            conn.handshake(&[]).await?;
+            loop {
+                let request = cases::next_victim(&mut conn).await?;
+                if in_headers {
+                    let head = [(":status", "200"), ("content-type", "application/grpc")];
+                    conn.send_headers(request.stream, &[&head[..], &FIELDS].concat(), true)
+                        .await?;
+                } else {
+                    conn.respond(request.stream).await?;
+                    conn.send_headers(request.stream, &FIELDS, true).await?;
+                }
+            }
+        })
+        .await;
+        let client = proven(&server).await;
+        for mut caller in Caller::all(client.pool()).await {
+            let unary = within("a call", caller.unary(echo())).await.map(drop);
+            let streamed = async { caller.server_stream(echo()).await?.into_inner().message().await };
+            let streamed = within("a stream", streamed).await.map(drop);
+            for status in [unary.unwrap_err(), streamed.unwrap_err()] {
+                assert_eq!((status.code(), status.message()), (Code::FailedPrecondition, "not now"));
+                assert!(status.details().is_empty(), "{status:?}");
+            }
+        }
+        check_clean(&client, server).await;
     }
 }
 

@@ -5,12 +5,14 @@ mod answers;
 mod cancelled;
 mod ends;
 mod floods;
+mod fuzzed;
 mod goaway;
 mod interop;
 mod limits;
 mod malformed;
 mod recycling;
 mod resets;
+mod stalls;
 
 use std::sync::{Arc, Mutex};
 

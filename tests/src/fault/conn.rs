@@ -37,6 +37,7 @@ pub struct Conn {
     acks: bool,
     owed_acks: BytesMut,
     gives_windows_back: bool,
+    keeps_frames: bool,
     pub(super) requests: Requests,
     pub(super) windows: Windows,
 }
@@ -55,6 +56,7 @@ impl Conn {
             acks: true,
             owed_acks: BytesMut::new(),
             gives_windows_back: true,
+            keeps_frames: true,
             requests: Requests::default(),
             windows: Windows::new(),
         }
@@ -80,6 +82,12 @@ impl Conn {
     /// From now on the windows of received DATA are not given back.
     pub fn withhold_windows(&mut self) {
         self.gives_windows_back = false;
+    }
+
+    /// From now on the frames that are read are not written down in [`Stats`](crate::stats::Stats): for servers that
+    /// run long.
+    pub fn forget_frames(&mut self) {
+        self.keeps_frames = false;
     }
 
     /// Waits for the client's preface and sends SETTINGS.
@@ -231,7 +239,9 @@ impl Conn {
     }
 
     fn receive(&mut self, frame: &Frame) -> io::Result<()> {
-        self.notes.frame_read(frame.clone());
+        if self.keeps_frames {
+            self.notes.frame_read(frame.clone());
+        }
         self.windows.receive(frame);
         self.requests.receive(frame)?;
         if frame.is(kind::SETTINGS) || frame.is(kind::PING) {

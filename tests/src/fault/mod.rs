@@ -41,8 +41,8 @@ use std::sync::Arc;
 pub use self::conn::Conn;
 pub use self::frame::Frame;
 pub use self::request::Request;
-use crate::host::{Guest, Host, Serve};
-use crate::socket::Address;
+use crate::host::{self, Guest, Host, Serve};
+use crate::socket::{Address, Io};
 use crate::stats::Stats;
 use crate::tasks::Tasks;
 
@@ -94,6 +94,15 @@ impl FaultServer {
         self.host.uri("http")
     }
 
+    /// A way into the server that needs no socket: on a paused clock, which would run ahead of what a socket has yet to
+    /// deliver, this is the only one.
+    pub fn entrance(&self) -> Entrance {
+        Entrance {
+            host: self.host.entrance(),
+            scripted: Arc::clone(&self.scripted),
+        }
+    }
+
     /// The address.
     pub fn address(&self) -> SocketAddr {
         self.host.address().expect("a fault server listens on TCP")
@@ -139,6 +148,33 @@ impl fmt::Debug for FaultServer {
             .field("uri", &self.uri())
             .field("stats", &self.stats())
             .finish()
+    }
+}
+
+/// See [`FaultServer::entrance`]. Closed with the server.
+#[derive(Clone)]
+pub struct Entrance {
+    host: host::Entrance,
+    scripted: Arc<Scripted>,
+}
+
+impl Entrance {
+    /// Runs the script on this transport.
+    pub fn take(&self, io: impl Io) {
+        self.host.take(io, &*self.scripted);
+    }
+
+    /// Runs the script on a pipe that holds so many bytes in either direction, and returns its other end.
+    pub fn pipe(&self, bytes: usize) -> tokio::io::DuplexStream {
+        let (ours, theirs) = tokio::io::duplex(bytes);
+        self.take(theirs);
+        ours
+    }
+}
+
+impl fmt::Debug for Entrance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entrance").finish_non_exhaustive()
     }
 }
 

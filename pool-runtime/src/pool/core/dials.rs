@@ -74,7 +74,7 @@ impl<P, W> Core<P, W> {
             surplus: false,
             dead: false,
         });
-        if let Some(oldest) = self.find(|entry| entry.state == ConnectionState::Retiring) {
+        if let Some(oldest) = self.find(|entry| entry.takes_calls() && entry.state == ConnectionState::Retiring) {
             self.drain(oldest, CloseReason::Lifetime, out);
         }
         self.admit(connection, out);

@@ -1,16 +1,15 @@
-//! What can happen.
+//! What can happen: to callers, dials and the pool. What befalls a connection that is up is in [`super::connections`].
 
 use std::time::Duration;
 
 use super::world::{Peer, Stage, World};
 use crate::pool::core::{ConnectionId, DialId};
-use crate::pool::event::CloseReason;
 
 /// One thing that happens, chosen at random among those that can happen now.
 pub(super) type Action = fn(&mut World);
 
 /// What happens, and how often as compared to the others.
-pub(super) const ACTIONS: [(u32, Action); 23] = [
+pub(super) const ACTIONS: [(u32, Action); 26] = [
     (30, World::call),
     (25, World::give_some_back),
     (5, World::cut_a_call),
@@ -23,9 +22,11 @@ pub(super) const ACTIONS: [(u32, Action); 23] = [
     (4, World::change_a_limit),
     (2, World::go_away),
     (2, World::lose_a_connection),
+    (2, World::find_one_dead),
     (6, World::end_a_drained_connection),
     (4, World::hear_late_news),
     (15, World::look_where_due),
+    (2, World::look_early),
     (10, World::let_time_pass),
     (2, World::let_much_time_pass),
     (1, World::resize),
@@ -34,6 +35,7 @@ pub(super) const ACTIONS: [(u32, Action); 23] = [
     (2, World::prod),
     (2, World::plan),
     (1, World::close_perhaps),
+    (1, World::close_again),
 ];
 
 impl World {
@@ -74,8 +76,7 @@ impl World {
     fn cut_a_call(&mut self) {
         if let Some(connection) = self.some_slot() {
             self.show("cut", connection);
-            let now = self.now;
-            self.input(|core, out| core.stream_cut(connection, now, out));
+            self.cut(connection);
             self.give_back(connection);
         }
     }
@@ -83,11 +84,18 @@ impl World {
     fn cut_many_calls(&mut self) {
         if let Some(connection) = self.some_peer(|_| true) {
             self.show("cut many", connection);
-            let now = self.now;
             for _ in 0..self.rng.u32(..300) {
-                self.input(|core, out| core.stream_cut(connection, now, out));
+                self.cut(connection);
             }
         }
+    }
+
+    fn cut(&mut self, connection: ConnectionId) {
+        let now = self.now;
+        if let Some(peer) = self.peers.get_mut(&connection) {
+            peer.cuts += 1;
+        }
+        self.input(|core, out| core.stream_cut(connection, now, out));
     }
 
     fn give_up(&mut self) {
@@ -192,101 +200,6 @@ impl World {
         }
     }
 
-    fn change_a_limit(&mut self) {
-        let limits = [0, 1, 2, 5, u32::MAX];
-        let limit = limits[self.rng.usize(..limits.len())];
-        if let Some(connection) = self.some_peer(|_| true) {
-            self.limit(connection, limit);
-        }
-    }
-
-    pub(super) fn limit(&mut self, connection: ConnectionId, limit: u32) {
-        self.show("limit changes", connection);
-        let now = self.now;
-        let peer = self.peers.get_mut(&connection).expect("a connection");
-        peer.limit = limit;
-        peer.ceiling = limit.max(peer.held);
-        self.last_limit = Some(limit);
-        self.input(|core, out| core.limit_changed(connection, limit, now, out));
-    }
-
-    fn go_away(&mut self) {
-        if let Some(connection) = self.some_peer(|_| true) {
-            self.show("goes away", connection);
-            let now = self.now;
-            let reasons = [CloseReason::GoAway, CloseReason::Broken];
-            let reason = reasons[self.rng.usize(..reasons.len())];
-            let others = self.serving_without(connection);
-            self.input(|core, out| core.going_away(connection, reason, now, out));
-            assert_eq!(others, self.serving_without(connection), "a GOAWAY evicts nobody else");
-        }
-    }
-
-    fn lose_a_connection(&mut self) {
-        if let Some(connection) = self.some_peer(|_| true) {
-            self.lose(connection);
-        }
-    }
-
-    pub(super) fn lose(&mut self, connection: ConnectionId) {
-        self.show("is lost", connection);
-        let (now, random) = (self.now, self.rng.f64());
-        let peer = self.peers.remove(&connection).expect("a connection");
-        if !peer.draining {
-            self.losses += usize::from(peer.held > 0);
-            let is_young = now.duration_since(peer.opened) < self.core.policy().backoff.base;
-            if is_young && peer.uses <= u64::from(peer.held) {
-                self.useless += 1;
-                if self.useless > 1 {
-                    self.fails(random);
-                }
-            }
-        }
-        self.gone.push(connection);
-        let others = self.serving_without(connection);
-        self.input(|core, out| core.closed(connection, CloseReason::Lost, now, random, out));
-        assert_eq!(others, self.serving_without(connection), "a loss evicts nobody else");
-    }
-
-    fn end_a_drained_connection(&mut self) {
-        if let Some(connection) = self.some_peer(|peer| peer.draining && peer.held == 0) {
-            self.lose(connection);
-        }
-    }
-
-    /// Something that is over for the pool is heard of again.
-    fn hear_late_news(&mut self) {
-        if self.gone.is_empty() {
-            return;
-        }
-        let connection = self.gone[self.rng.usize(..self.gone.len())];
-        self.show("late news", connection);
-        let (now, random) = (self.now, self.rng.f64());
-        let before = self.picture();
-        self.input(|core, out| {
-            core.closed(connection, CloseReason::Lost, now, random, out);
-            core.going_away(connection, CloseReason::GoAway, now, out);
-            core.limit_changed(connection, 0, now, out);
-            core.stream_cut(connection, now, out);
-        });
-        assert_eq!(before, self.picture(), "what is over changes nothing");
-    }
-
-    fn look_where_due(&mut self) {
-        let now = self.now;
-        if let Some(connection) = self.some_peer(|peer| peer.look.is_some_and(|at| at <= now)) {
-            self.look(connection);
-        }
-    }
-
-    pub(super) fn look(&mut self, connection: ConnectionId) {
-        self.show("look", connection);
-        let now = self.now;
-        let next = self.input(|core, out| core.look_at(connection, now, out));
-        self.check_look(connection, next);
-        self.peers.get_mut(&connection).expect("a connection").look = next;
-    }
-
     fn let_time_pass(&mut self) {
         let time = Duration::from_millis(self.rng.u64(..2_000));
         self.show("milliseconds pass", time.as_millis() as u64);
@@ -313,6 +226,7 @@ impl World {
         let now = self.now;
         self.floors.push(n);
         self.input(|core, out| core.warm(n, now, out));
+        self.check_warm();
     }
 
     fn unwarm(&mut self) {
@@ -349,12 +263,21 @@ impl World {
         self.input(|core, out| core.close(Duration::from_secs(30), out));
     }
 
+    /// A shutdown after a close, say: only the time that calls have to finish is another.
+    fn close_again(&mut self) {
+        if self.closed {
+            let before = self.picture();
+            self.close();
+            assert_eq!(before, self.picture(), "closing again changes nothing");
+        }
+    }
+
     fn some_slot(&mut self) -> Option<ConnectionId> {
         let slots = self.slots.len();
         (slots > 0).then(|| self.slots[self.rng.usize(..slots)])
     }
 
-    fn some_peer(&mut self, wanted: impl Fn(&Peer) -> bool) -> Option<ConnectionId> {
+    pub(super) fn some_peer(&mut self, wanted: impl Fn(&Peer) -> bool) -> Option<ConnectionId> {
         let peers = self.peers.iter().filter(|(_, peer)| wanted(peer)).map(|(&id, _)| id);
         self.rng.choice(peers.collect::<Vec<_>>())
     }

@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::world::{Caller, World};
-use crate::pool::core::{ConnectionId, Refusal};
+use crate::pool::core::{ConnectionId, MAX_RESETS, Refusal};
 use crate::pool::event::ConnectionState;
 
 /// Each connection's number, state, slots and limit; callers that wait; dials.
@@ -30,8 +30,8 @@ impl World {
             assert_eq!(entry.in_flight, peer.held, "a slot is given back exactly once");
             assert_eq!(
                 entry.takes_calls(),
-                !peer.draining,
-                "a connection that drains takes no calls"
+                peer.takes_calls(),
+                "a connection that drains or is dead takes no calls"
             );
             assert_eq!(entry.total_uses, peer.uses, "every use counts once");
         }
@@ -49,6 +49,14 @@ impl World {
             assert!(
                 peer.held <= peer.ceiling,
                 "the peer never sees more streams than it allowed"
+            );
+            assert!(
+                peer.held <= self.core.policy().max_concurrent_streams,
+                "no connection has more streams than are configured"
+            );
+            assert!(
+                peer.cuts < MAX_RESETS || !peer.takes_calls(),
+                "h2 is not brought to end a connection over resets"
             );
             assert!(peer.uses <= most, "no connection is used more often than it may be");
         }
@@ -68,7 +76,7 @@ impl World {
         };
         peer.surplus &= is_over;
         assert!(
-            !peer.surplus || peer.draining || peer.held > 0,
+            !peer.surplus || !peer.takes_calls() || peer.held > 0,
             "past the maximum a connection closes when it is given back"
         );
     }
@@ -101,6 +109,7 @@ impl World {
             .expect("only a connection that is there has slots");
         let limit = peer.limit.min(self.core.policy().max_concurrent_streams);
         assert!(!peer.draining, "a connection that drains is not handed out");
+        assert!(!peer.dead, "a connection that was found dead is not handed out again");
         assert!(peer.held < limit, "no slot is handed out past the limit");
     }
 
@@ -131,6 +140,19 @@ impl World {
         assert!(dials <= self.room(), "no more is dialled than may serve");
     }
 
+    /// Connections were asked for ahead of calls.
+    pub(super) fn check_warm(&self) {
+        let (serving, retiring) = (self.serving(), self.retiring());
+        let most = self.core.policy().max_connections.saturating_add(retiring.min(1));
+        let missing = self.floor().saturating_sub(serving - retiring);
+        let wanted = missing.min(most.saturating_sub(serving));
+        let wanted = if self.failures > 0 { wanted.min(1) } else { wanted };
+        assert!(
+            self.closed || self.dials.len() >= wanted,
+            "what is to be ready is being dialled"
+        );
+    }
+
     pub(super) fn check_refusal(&self, caller: &Caller, why: Refusal) {
         match why {
             Refusal::Closed => assert!(self.closed, "only a closed pool says so"),
@@ -149,7 +171,7 @@ impl World {
     pub(super) fn check_look(&self, connection: ConnectionId, next: Option<Instant>) {
         let peer = &self.peers[&connection];
         assert!(next.is_none_or(|at| at > self.now), "the next look lies ahead");
-        if peer.draining {
+        if !peer.takes_calls() {
             return;
         }
         let timeout = self.core.policy().idle_timeout;
@@ -165,18 +187,18 @@ impl World {
         }
     }
 
-    fn floor(&self) -> usize {
+    pub(super) fn floor(&self) -> usize {
         let asked = self.floors.iter().copied().max().unwrap_or(0);
         asked.max(self.core.policy().min_connections)
     }
 
     pub(super) fn serving(&self) -> usize {
-        self.peers.values().filter(|peer| !peer.draining).count()
+        self.peers.values().filter(|peer| peer.takes_calls()).count()
     }
 
     pub(super) fn retiring(&self) -> usize {
-        let retiring = |state| state == ConnectionState::Retiring;
-        self.core.entries().iter().filter(|entry| retiring(entry.state)).count()
+        let entries = self.core.entries().iter().filter(|entry| entry.takes_calls());
+        entries.filter(|entry| entry.state == ConnectionState::Retiring).count()
     }
 
     pub(super) fn serving_without(&self, connection: ConnectionId) -> Vec<ConnectionId> {
@@ -194,7 +216,7 @@ impl World {
     pub(super) fn is_slot_free(&self) -> bool {
         let mine = self.core.policy().max_concurrent_streams;
         let mut peers = self.peers.values();
-        peers.any(|peer| !peer.draining && peer.held < peer.limit.min(mine))
+        peers.any(|peer| peer.takes_calls() && peer.held < peer.limit.min(mine))
     }
 
     fn room(&self) -> usize {
@@ -214,7 +236,7 @@ impl World {
             self.peers
                 .values()
                 .rev()
-                .find(|peer| !peer.draining)
+                .find(|peer| peer.takes_calls())
                 .map(|peer| peer.limit)
         };
         let peer = match self.last_limit {

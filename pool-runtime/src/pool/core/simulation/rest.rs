@@ -24,7 +24,7 @@ impl World {
                 return;
             }
             self.start_and_settle(|world, id| world.bring_up(id, 10));
-            for connection in self.all(|peer| !peer.draining && peer.limit == 0) {
+            for connection in self.all(|peer| peer.takes_calls() && peer.limit == 0) {
                 self.limit(connection, 10);
             }
             self.finish_calls();
@@ -86,13 +86,13 @@ impl World {
         }
     }
 
-    /// All slots come back, what has drained ends, and every task that is due looks.
+    /// All slots come back, what has drained or is dead ends, and every task that is due looks.
     fn finish_calls(&mut self) {
         for connection in std::mem::take(&mut self.slots) {
             self.slots.push(connection);
             self.give_back(connection);
         }
-        for connection in self.all(|peer| peer.draining && peer.held == 0) {
+        for connection in self.all(|peer| !peer.takes_calls() && peer.held == 0) {
             self.lose(connection);
         }
         let now = self.now;

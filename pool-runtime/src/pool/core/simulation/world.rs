@@ -42,9 +42,13 @@ pub(super) struct Peer {
     /// What `held` may not pass: the limit, or what was granted before the limit fell.
     pub(super) ceiling: u32,
     pub(super) uses: u64,
+    /// Streams that were cut short from this side.
+    pub(super) cuts: u32,
     /// It came up past the maximum.
     pub(super) surplus: bool,
     pub(super) draining: bool,
+    /// A call found it dead; its task has not said so yet.
+    pub(super) dead: bool,
     pub(super) opened: Instant,
     pub(super) idle_since: Option<Instant>,
     /// When its task looks at it again.
@@ -263,7 +267,9 @@ impl World {
         self.losses += usize::from(match reason {
             // By a call that may not be in the books yet.
             CloseReason::UsedUp => true,
-            CloseReason::Resets | CloseReason::GoAway | CloseReason::Broken => peer.held > 0,
+            CloseReason::Resets | CloseReason::GoAway | CloseReason::TooManyPings | CloseReason::Broken => {
+                peer.held > 0 && !peer.dead
+            }
             _ => false,
         });
     }
@@ -320,20 +326,26 @@ impl World {
     pub(super) fn is_unreachable(&self) -> bool {
         let waits = |stage: &Stage| matches!(stage, Stage::Ordered(Some(_)));
         self.backoff_until.is_some_and(|until| until > self.now)
-            && self.peers.values().all(|peer| peer.draining)
+            && !self.peers.values().any(Peer::takes_calls)
             && self.dials.values().all(waits)
     }
 }
 
 impl Peer {
+    pub(super) fn takes_calls(&self) -> bool {
+        !self.draining && !self.dead
+    }
+
     pub(super) fn new(limit: u32, now: Instant) -> Self {
         Self {
             limit,
             held: 0,
             ceiling: limit,
             uses: 0,
+            cuts: 0,
             surplus: false,
             draining: false,
+            dead: false,
             opened: now,
             idle_since: Some(now),
             // Its task looks as soon as it runs.
@@ -346,10 +358,12 @@ impl Drop for World {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let Self { seed, steps, shown, .. } = self;
-            println!("POOL_SIMULATION_SEED={seed} fails at step {steps}; its last steps:");
+            println!("seed {seed} fails at step {steps}; its last steps:");
             for (what, which) in shown {
                 println!("    {what} {which}");
             }
+            println!("Replay it, every step and effect printed, with");
+            println!("    POOL_SIMULATION_SEED={seed} cargo test -p pool-runtime --lib simulation -- --nocapture");
         }
     }
 }

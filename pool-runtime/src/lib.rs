@@ -37,6 +37,9 @@
 //! everything from the method call to the last byte, and what is left of it when the request goes out is its
 //! `grpc-timeout`.
 //!
+//! In the handler of a tonic server with an [`InheritLayer`], calls take no longer than what is left of the incoming
+//! request's `grpc-timeout`, and are cancelled with it.
+//!
 //! # Failures
 //!
 //! Calls fail with a [`Status`](tonic::Status). Those that the server sent are passed on as they are; in those made here
@@ -45,7 +48,8 @@
 //!
 //! | what happened | code |
 //! |---|---|
-//! | the deadline passed, in whatever phase | DEADLINE_EXCEEDED |
+//! | the deadline passed, its own or an inherited one, in whatever phase | DEADLINE_EXCEEDED |
+//! | the incoming call that it was made for was cancelled | CANCELLED |
 //! | no connection could be opened; the connection was lost; the pool is closed | UNAVAILABLE |
 //! | the queue is full, or `acquire_timeout` passed | RESOURCE_EXHAUSTED |
 //! | the peer reset the stream | by its code, as gRPC's HTTP/2 mapping says |
@@ -76,12 +80,13 @@ mod conn;
 mod error;
 mod method;
 mod pool;
+mod server;
 mod service;
 mod status;
 mod target;
 mod unary;
 
-pub use call::ResponseBody;
+pub use call::{Inherited, ResponseBody};
 pub use conn::connector::{Connecting, Connector, Io};
 #[cfg(feature = "_tls")]
 pub use conn::tls::TlsConfig;
@@ -95,6 +100,7 @@ pub use pool::policy::Overflow;
 pub use pool::stats::{ConnectionStats, PoolState, PoolStats};
 pub use pool::{Pool, ShutdownReport};
 pub use pool_macros::pooled_client;
+pub use server::{Inherit, InheritBody, InheritFuture, InheritLayer};
 pub use service::ResponseFuture;
 pub use target::{InvalidTarget, Target};
 #[cfg(feature = "_tls")]

@@ -23,6 +23,7 @@ impl From<Error> for Status {
 fn code(kind: &Kind) -> Code {
     match kind {
         Kind::Deadline { .. } => Code::DeadlineExceeded,
+        Kind::Cancelled { .. } => Code::Cancelled,
         Kind::QueueFull { .. } | Kind::AcquireTimeout { .. } | Kind::NothingFree => Code::ResourceExhausted,
         Kind::Closed | Kind::Connect | Kind::Lost { .. } => Code::Unavailable,
         Kind::Reset { reason, .. } => of_reset(*reason),

@@ -91,15 +91,11 @@ impl ResponseBody {
         self.status(kind, &flow.hold)
     }
 
-    /// Whether the deadline has passed while the body always had more to give. Looked at from the second piece of
+    /// Whether the call's time is over while the body always had more to give. Looked at from the second piece of
     /// data on, so that a small unary response costs no look at the clock.
     fn is_late(&mut self) -> bool {
         let has_begun = std::mem::replace(&mut self.has_begun, true);
-        has_begun
-            && self
-                .timer
-                .deadline
-                .is_some_and(|deadline| deadline.at <= Instant::now())
+        has_begun && self.timer.is_set() && self.timer.overdue(Instant::now()).is_some()
     }
 
     fn time_out(&mut self, deadline: Deadline) -> Option<Status> {
@@ -139,7 +135,7 @@ impl Body for ResponseBody {
         match Self::poll_flow(flow, cx) {
             Poll::Ready(Ok(Some(frame))) if frame.is_data() && this.is_late() => Poll::Ready(
                 this.timer
-                    .deadline
+                    .overdue(Instant::now())
                     .and_then(|deadline| this.time_out(deadline))
                     .map(Err),
             ),

@@ -13,6 +13,7 @@ mod deadline;
 mod fate;
 mod head;
 pub(crate) mod hold;
+mod inherited;
 mod outgoing;
 mod span;
 
@@ -31,11 +32,12 @@ use tonic::Status;
 use tracing::Instrument;
 
 pub use self::body::ResponseBody;
-pub(crate) use self::deadline::GRPC_TIMEOUT;
-use self::deadline::{Deadline, Timer};
+use self::deadline::{Deadline, Origin, Timer};
+pub(crate) use self::deadline::{GRPC_TIMEOUT, requested as requested_timeout};
 use self::fate::{Fate, Mark};
 pub(crate) use self::head::Head;
 use self::hold::Hold;
+pub use self::inherited::Inherited;
 pub(crate) use self::outgoing::Outgoing;
 use self::outgoing::Pump;
 use crate::Error;
@@ -100,8 +102,9 @@ async fn run(
     let mut now = Instant::now();
     let stated = [deadline::requested(&head.own), options.deadline];
     let after = stated.into_iter().flatten().min().or(options.default_deadline);
+    let own = after.map(|after| Deadline::after(now, after));
     let mut call = Call {
-        timer: Timer::new(after.map(|after| Deadline::after(now, after))),
+        timer: Timer::new(own, Inherited::current()),
         for_ready: options.wait_for_ready,
         head,
         source,
@@ -180,11 +183,25 @@ impl Call<'_> {
             deadline: self.timer.deadline.map(|deadline| (deadline.at, deadline.after)),
             for_ready: self.for_ready,
         };
-        let hold = match self.source {
-            Source::Pool(shared) => shared.acquire_queued(wait).await.map(Hold::Slot),
-            Source::Lease(_, slot) => self.turn_on(slot.clone()).await,
+        let acquiring = async {
+            match self.source {
+                Source::Pool(shared) => shared.acquire_queued(wait).await.map(Hold::Slot),
+                Source::Lease(_, slot) => self.turn_on(slot.clone()).await,
+            }
         };
-        hold.map_err(|error| error.after(self.attempts, false).into())
+        let hold = match self.timer.incoming() {
+            None => acquiring.await,
+            Some(incoming) => match incoming.until_cancelled(acquiring).await {
+                Some(hold) => hold,
+                None => Err(self.error(Kind::Cancelled { phase: Phase::Waiting })),
+            },
+        };
+        // To the pool one deadline is like another.
+        let inherited = self
+            .timer
+            .deadline
+            .is_some_and(|deadline| deadline.origin == Origin::Incoming);
+        hold.map_err(|error| error.of_incoming(inherited).after(self.attempts, false).into())
     }
 
     /// Waits until the call before this one on the same lease has ended.
@@ -199,13 +216,13 @@ impl Call<'_> {
             .map_err(|_| self.error(deadline.exceeded(Phase::Waiting)))
     }
 
-    /// A deadline that has passed sends nothing.
+    /// A call whose time is over sends nothing.
     fn check_time(&self, now: Instant) -> Result<(), Error> {
-        match self.timer.deadline {
-            Some(deadline) if deadline.at <= now => Err(self
+        match self.timer.overdue(now) {
+            Some(deadline) => Err(self
                 .error(deadline.exceeded(Phase::Waiting))
                 .after(self.attempts, false)),
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 

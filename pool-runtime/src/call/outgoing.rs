@@ -22,6 +22,7 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 
 use super::hold::Hold;
+use super::inherited::carried;
 
 /// How much of a streamed request is kept for sending it again (R10). gRPC's C core keeps 256 KiB too.
 const REPLAY_BUFFER: usize = 256 << 10;
@@ -108,10 +109,11 @@ impl Outgoing {
         }
     }
 
-    /// Sends the rest from a task of its own, which holds the slot as long as the stream can be written to.
+    /// Sends the rest from a task of its own, which holds the slot as long as the stream can be written to. Calls that
+    /// the body makes as it is polled inherit there what they would here.
     pub(crate) fn pump(self, stream: SendStream<Bytes>, hold: Hold) -> Pump {
         let signals = Arc::new(Signals::default());
-        let task = tokio::spawn(run(self, stream, hold, signals.clone()));
+        let task = tokio::spawn(carried(run(self, stream, hold, signals.clone())));
         Pump { task, signals }
     }
 

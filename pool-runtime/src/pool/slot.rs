@@ -182,7 +182,11 @@ impl Shared {
             _ => Phase::Waiting,
         };
         let kind = match *limit {
-            Limit::Deadline(after) => Kind::Deadline { after, phase },
+            Limit::Deadline(after) => Kind::Deadline {
+                after,
+                inherited: false,
+                phase,
+            },
             Limit::AcquireTimeout(after) => Kind::AcquireTimeout { after, phase },
         };
         let error = Error::new(kind, &self.endpoint);

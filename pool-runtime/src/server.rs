@@ -84,9 +84,10 @@ struct Incoming {
     guard: DropGuard,
 }
 
-impl Incoming {
-    fn end(self) {
-        self.guard.disarm();
+/// The incoming call has ended by itself: nothing is cancelled.
+fn end(call: &mut Option<Incoming>) {
+    if let Some(call) = call.take() {
+        call.guard.disarm();
     }
 }
 
@@ -115,14 +116,10 @@ where
             None => this.inner.poll(cx),
         };
         let result = ready!(polled);
-        let call = this.call.take();
-        Poll::Ready(match result {
-            Ok(response) => Ok(response.map(|body| InheritBody::new(body, call))),
-            Err(error) => {
-                call.map(Incoming::end);
-                Err(error)
-            }
-        })
+        if result.is_err() {
+            end(this.call);
+        }
+        Poll::Ready(result.map(|response| response.map(|body| InheritBody::new(body, this.call.take()))))
     }
 }
 
@@ -142,7 +139,7 @@ impl<B: Body> InheritBody<B> {
         let mut this = Self { inner, call };
         // A server does not poll a body that has ended before it began.
         if this.inner.is_end_stream() {
-            this.call.take().map(Incoming::end);
+            end(&mut this.call);
         }
         this
     }
@@ -162,7 +159,7 @@ impl<B: Body> Body for InheritBody<B> {
         let frame = ready!(polled);
         let goes_on = matches!(&frame, Some(Ok(frame)) if frame.is_data()) && !this.inner.is_end_stream();
         if !goes_on {
-            this.call.take().map(Incoming::end);
+            end(this.call);
         }
         Poll::Ready(frame)
     }

@@ -8,8 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
-use tokio_util::sync::WaitForCancellationFutureOwned;
+use tokio_util::sync::{CancellationToken, DropGuard, WaitForCancellationFutureOwned};
 
 use super::deadline::{Deadline, Origin};
 
@@ -97,11 +96,6 @@ impl Inherited {
         self.0.cancelled.is_cancelled()
     }
 
-    /// Waits until the incoming call is cancelled; for ever, if it never is.
-    pub async fn cancelled(&self) {
-        self.0.cancelled.cancelled().await;
-    }
-
     pub(crate) fn deadline(&self) -> Option<Deadline> {
         self.0.deadline
     }
@@ -116,7 +110,7 @@ impl Inherited {
     }
 
     /// Cancels the incoming call when it is dropped, unless that is disarmed.
-    pub(crate) fn guard(&self) -> tokio_util::sync::DropGuard {
+    pub(crate) fn guard(&self) -> DropGuard {
         self.0.cancelled.clone().drop_guard()
     }
 

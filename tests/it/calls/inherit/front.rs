@@ -101,11 +101,11 @@ impl Front {
     }
 }
 
-/// A request stream that does some work between its two requests, and not at once: then it is polled by a task of the
-/// pool's.
+/// A request stream that does some work between its two requests. It has to wait before, so that it is polled by a task
+/// of the pool's then.
 fn after_a_while(work: Work) -> impl Stream<Item = TestRequest> + Send + 'static {
     let second = tokio_stream::once(work).then(async |work: Work| {
-        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
         work.await;
         TestRequest::default()
     });

@@ -17,23 +17,19 @@ struct Station {
     next: Option<Client>,
 }
 
-struct Stopped(&'static str);
+struct Working(String);
 
-impl Drop for Stopped {
+impl Drop for Working {
     fn drop(&mut self) {
-        println!("{} stops", self.0);
+        println!("{} and stops", self.0);
     }
 }
 
 #[tonic::async_trait]
 impl Greeter for Station {
     async fn say_hello(&self, request: Request<HelloRequest>) -> Result<Response<HelloReply>, Status> {
-        let _stopped = Stopped(self.name);
-        println!(
-            "{} has {:?}",
-            self.name,
-            Inherited::current().and_then(|call| call.time_left())
-        );
+        let time = Inherited::current().and_then(|call| call.time_left());
+        let _working = Working(format!("{} had {time:?}", self.name));
         tokio::time::sleep(Duration::from_millis(50)).await;
         match &self.next {
             Some(next) => next.say_hello(request.into_inner()).await,
@@ -59,7 +55,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     if let Err(status) = first.say_hello(HelloRequest::default()).await {
         println!("{}", status.message());
     }
-    // By then the news has come to the end of the chain.
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_millis(100)).await; // The last of them hears of it.
     Ok(())
 }

@@ -261,10 +261,7 @@ impl Call<'_> {
         });
         let answer = match answer.await {
             Ok(answer) => answer,
-            Err(deadline) => {
-                let error = self.error(deadline.exceeded(Phase::Requesting));
-                return Err(error.after(self.attempts, true).into());
-            }
+            Err(deadline) => return Err(self.ran_out(deadline, flight, whole.as_ref(), mark).into()),
         };
         // From here on the stream is over, or the body of the response holds the slot.
         let (Some(hold), pump) = (flight.hold.take(), flight.pump.take()) else {
@@ -283,6 +280,18 @@ impl Call<'_> {
                 Err(self.failed(&error, fate, &hold, body))
             }
         }
+    }
+
+    /// The call's time was over before the response began.
+    fn ran_out(&self, deadline: Deadline, flight: Flight, whole: Option<&Outgoing>, mark: Mark) -> Error {
+        let link = flight.hold.as_ref().map(|hold| hold.slot().connection().link.clone());
+        // Resets the stream. If its frames are queued as yet, h2 will send the headers and the reset, and drop the message.
+        // That is nothing to a method that takes one message, but may be the begin of a call to one that takes a stream.
+        drop(flight);
+        let is_message = whole.is_some_and(Outgoing::is_message);
+        let unsent = is_message && link.is_some_and(|link| mark.is_now(&link));
+        let error = self.error(deadline.exceeded(Phase::Requesting));
+        error.after(self.attempts, !unsent)
     }
 
     /// The response has begun.

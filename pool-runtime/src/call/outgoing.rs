@@ -38,10 +38,12 @@ pub(crate) struct Outgoing {
     overflowed: bool,
     /// `None` once the body has ended.
     rest: Option<Body>,
+    /// The method takes one message, and this is it: a peer that has not got it has nothing to process.
+    is_message: bool,
 }
 
 impl Outgoing {
-    /// A body that is complete.
+    /// The body of a unary call.
     pub(crate) fn whole(message: Bytes) -> Self {
         Self {
             size: message.len(),
@@ -49,6 +51,7 @@ impl Outgoing {
             more: Vec::new(),
             overflowed: false,
             rest: None,
+            is_message: true,
         }
     }
 
@@ -60,6 +63,7 @@ impl Outgoing {
             size: 0,
             overflowed: false,
             rest: Some(body),
+            is_message: false,
         };
         poll_fn(|cx| {
             // One message may be larger than the bound: it is here anyway, and most often it is all there is.
@@ -91,6 +95,11 @@ impl Outgoing {
     /// A body without a single byte: the request's headers end the stream.
     pub(crate) fn is_empty(&self) -> bool {
         self.is_complete() && self.size == 0
+    }
+
+    /// Whether the peer has nothing to process before it has got this.
+    pub(crate) fn is_message(&self) -> bool {
+        self.is_message
     }
 
     pub(crate) fn can_replay(&self) -> bool {

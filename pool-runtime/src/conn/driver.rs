@@ -130,7 +130,9 @@ where
         }
 
         self.link.pace.allow(self.budget());
+        self.link.begins_or_ends_turn();
         let http2 = Pin::new(&mut self.http2).poll(cx);
+        self.link.begins_or_ends_turn();
         // h2 writes the HEADERS of new streams before resets that have waited longer. A slot that was used again
         // before its reset is written would show the peer one stream too many.
         if resets > 0 {

@@ -204,9 +204,13 @@ impl Call<'_> {
         hold.map_err(|error| error.of_incoming(inherited).after(self.attempts, false).into())
     }
 
-    /// Waits until the call before this one on the same lease has ended.
+    /// Waits until the call before this one on the same lease has ended, and the peer knows of it.
     async fn turn_on(&self, slot: Arc<Mutex<Slot>>) -> Result<Hold, Error> {
-        let turn = slot.lock_owned();
+        let turn = async {
+            let slot = slot.lock_owned().await;
+            slot.until_reset().await;
+            slot
+        };
         let Some(deadline) = self.timer.deadline else {
             return Ok(Hold::Lease(turn.await));
         };

@@ -93,7 +93,8 @@ pub(crate) struct Timer {
     /// The earlier one of the call's own and the inherited.
     pub(crate) deadline: Option<Deadline>,
     sleep: Option<Pin<Box<Sleep>>>,
-    incoming: Option<Watch>,
+    /// Boxed, because few calls have one and all of them move this.
+    incoming: Option<Box<Watch>>,
 }
 
 /// Waits for the cancellation of the incoming call.
@@ -109,9 +110,9 @@ impl Timer {
         Self {
             deadline: own.into_iter().chain(theirs).min_by_key(|deadline| deadline.at),
             sleep: None,
-            incoming: inherited.map(|incoming| Watch {
-                cancelled: Box::pin(incoming.wait()),
-                incoming,
+            incoming: inherited.map(|incoming| {
+                let cancelled = Box::pin(incoming.wait());
+                Box::new(Watch { incoming, cancelled })
             }),
         }
     }

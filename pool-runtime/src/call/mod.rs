@@ -179,19 +179,10 @@ impl Call<'_> {
     }
 
     async fn acquire(&self) -> Result<Hold, Status> {
-        let wait = Wait {
-            deadline: self.timer.deadline.map(|deadline| (deadline.at, deadline.after)),
-            for_ready: self.for_ready,
-        };
-        let acquiring = async {
-            match self.source {
-                Source::Pool(shared) => shared.acquire_queued(wait).await.map(Hold::Slot),
-                Source::Lease(_, slot) => self.turn_on(slot.clone()).await,
-            }
-        };
         let hold = match self.timer.incoming() {
-            None => acquiring.await,
-            Some(incoming) => match incoming.until_cancelled(acquiring).await {
+            None => self.wait_for_slot().await,
+            // Apart, so that other calls carry no room for it.
+            Some(incoming) => match Box::pin(incoming.until_cancelled(self.wait_for_slot())).await {
                 Some(hold) => hold,
                 None => Err(self.error(Kind::Cancelled { phase: Phase::Waiting })),
             },
@@ -202,6 +193,17 @@ impl Call<'_> {
             .deadline
             .is_some_and(|deadline| deadline.origin == Origin::Incoming);
         hold.map_err(|error| error.of_incoming(inherited).after(self.attempts, false).into())
+    }
+
+    async fn wait_for_slot(&self) -> Result<Hold, Error> {
+        let wait = Wait {
+            deadline: self.timer.deadline.map(|deadline| (deadline.at, deadline.after)),
+            for_ready: self.for_ready,
+        };
+        match self.source {
+            Source::Pool(shared) => shared.acquire_queued(wait).await.map(Hold::Slot),
+            Source::Lease(_, slot) => self.turn_on(slot.clone()).await,
+        }
     }
 
     /// Waits until the call before this one on the same lease has ended, and the peer knows of it.

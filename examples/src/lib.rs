@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio_stream::{Stream, StreamExt};
+use tokio_stream::StreamExt;
+use tonic::codegen::BoxStream;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
@@ -19,8 +20,7 @@ pub mod helloworld {
 use helloworld::greeter_server::{Greeter, GreeterServer};
 use helloworld::{HelloReply, HelloRequest};
 
-/// A stream of replies.
-type Replies = std::pin::Pin<Box<dyn Stream<Item = Result<HelloReply, Status>> + Send>>;
+type Replies = BoxStream<HelloReply>;
 
 struct Polite;
 
@@ -36,8 +36,6 @@ impl Greeter for Polite {
         tokio::time::sleep(Duration::from_millis(20)).await;
         Ok(Response::new(greet(request.get_ref())))
     }
-
-    type SayManyHellosStream = Replies;
 
     async fn say_many_hellos(&self, request: Request<HelloRequest>) -> Result<Response<Replies>, Status> {
         let request = request.into_inner();
@@ -57,8 +55,6 @@ impl Greeter for Polite {
         let name = names.join(" and ");
         Ok(Response::new(greet(&HelloRequest { name, times: 1 })))
     }
-
-    type ChatStream = Replies;
 
     async fn chat(&self, request: Request<Streaming<HelloRequest>>) -> Result<Response<Replies>, Status> {
         let replies = request

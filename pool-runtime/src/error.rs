@@ -66,8 +66,14 @@ pub(crate) enum Kind {
     AcquireTimeout { after: Duration, phase: Phase },
     /// Nothing is free for a caller who does not wait.
     NothingFree,
-    /// The call's deadline ran out.
-    Deadline { after: Duration, phase: Phase },
+    /// The call's deadline ran out, or that of the incoming call that it was made for.
+    Deadline {
+        after: Duration,
+        inherited: bool,
+        phase: Phase,
+    },
+    /// The incoming call that this one was made for was cancelled.
+    Cancelled { phase: Phase },
     /// No connection could be opened.
     Connect,
     /// The connection ended under the call.
@@ -123,6 +129,18 @@ impl Error {
         })
     }
 
+    /// States whether a deadline that ran out was that of the incoming call.
+    pub(crate) fn of_incoming(self, is_it: bool) -> Self {
+        match self.0.kind {
+            Kind::Deadline { inherited, .. } if inherited != is_it => self.change(|inner| {
+                if let Kind::Deadline { inherited, .. } = &mut inner.kind {
+                    *inherited = is_it;
+                }
+            }),
+            _ => self,
+        }
+    }
+
     fn change(mut self, change: impl FnOnce(&mut Inner)) -> Self {
         change(Arc::make_mut(&mut self.0));
         self
@@ -153,6 +171,15 @@ impl Error {
             Kind::Connect => self.connect_error().is_some_and(ConnectError::is_timeout),
             _ => false,
         }
+    }
+
+    /// The incoming call that this one was made for ended it: by its deadline (DEADLINE_EXCEEDED), or because it was
+    /// cancelled (CANCELLED). See [`InheritLayer`](crate::InheritLayer).
+    pub fn is_inherited(&self) -> bool {
+        matches!(
+            self.0.kind,
+            Kind::Cancelled { .. } | Kind::Deadline { inherited: true, .. }
+        )
     }
 
     /// No connection could be opened.
@@ -188,6 +215,7 @@ impl Error {
     pub fn phase(&self) -> Option<Phase> {
         match self.0.kind {
             Kind::Deadline { phase, .. }
+            | Kind::Cancelled { phase }
             | Kind::AcquireTimeout { phase, .. }
             | Kind::Lost { phase, .. }
             | Kind::Reset { phase, .. } => Some(phase),
@@ -246,7 +274,15 @@ impl fmt::Display for Kind {
                 write!(f, "gave up after {after:?} (acquire_timeout) while {phase}")
             }
             Self::NothingFree => f.write_str("no stream is free"),
-            Self::Deadline { after, phase } => write!(f, "deadline of {after:?} exceeded while {phase}"),
+            Self::Deadline {
+                after,
+                inherited: false,
+                phase,
+            } => write!(f, "deadline of {after:?} exceeded while {phase}"),
+            Self::Deadline { after, phase, .. } => {
+                write!(f, "deadline of the incoming call ({after:?}) exceeded while {phase}")
+            }
+            Self::Cancelled { phase } => write!(f, "the incoming call was cancelled while {phase}"),
             Self::Connect => f.write_str("cannot connect"),
             Self::Lost {
                 phase,

@@ -79,6 +79,9 @@
 //!
 //! The caller gets what the last attempt failed with, and finds the number of attempts in [`Error::attempts`].
 //!
+//! In the handler of a tonic server with an [`InheritLayer`], calls take no longer than what is left of the incoming
+//! request's `grpc-timeout`, and are cancelled with it.
+//!
 //! # Failures
 //!
 //! Calls fail with a [`Status`](tonic::Status). Those that the server sent are passed on as they are; in those made here
@@ -88,7 +91,8 @@
 //!
 //! | what happened | code |
 //! |---|---|
-//! | the deadline passed, in whatever phase | DEADLINE_EXCEEDED |
+//! | the deadline passed, its own or an inherited one, in whatever phase | DEADLINE_EXCEEDED |
+//! | the incoming call that it was made for was cancelled | CANCELLED |
 //! | no connection could be opened; the connection was lost; the pool is closed | UNAVAILABLE |
 //! | the queue is full, or `acquire_timeout` passed | RESOURCE_EXHAUSTED |
 //! | the peer reset the stream | by its code, as gRPC's HTTP/2 mapping says |
@@ -126,12 +130,13 @@ mod limit;
 mod method;
 mod pool;
 mod precedence;
+mod server;
 mod service;
 mod status;
 mod target;
 mod unary;
 
-pub use call::ResponseBody;
+pub use call::{Inherited, ResponseBody};
 pub use call_options::CallOptions;
 pub use conn::connector::{Connecting, Connector, Io};
 #[cfg(feature = "_tls")]
@@ -147,6 +152,7 @@ pub use pool::stats::{ConnectionStats, PoolState, PoolStats};
 pub use pool::{Pool, ShutdownReport};
 pub use pool_call_policy::{Codes, HedgingPolicy, InvalidPolicy, RetryPolicy};
 pub use pool_macros::pooled_client;
+pub use server::{Inherit, InheritBody, InheritFuture, InheritLayer};
 pub use service::ResponseFuture;
 pub use target::{InvalidTarget, Target};
 #[cfg(feature = "_tls")]

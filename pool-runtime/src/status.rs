@@ -25,6 +25,7 @@ pub(crate) fn code(kind: &Kind) -> Code {
     match kind {
         Kind::Answered { code } => *code,
         Kind::Deadline { .. } => Code::DeadlineExceeded,
+        Kind::Cancelled { .. } => Code::Cancelled,
         Kind::QueueFull { .. } | Kind::AcquireTimeout { .. } | Kind::NothingFree => Code::ResourceExhausted,
         Kind::Closed | Kind::Connect | Kind::Lost { .. } => Code::Unavailable,
         Kind::Reset { reason, .. } => of_reset(*reason),

@@ -11,6 +11,7 @@ use super::attempt::Call;
 use super::outcome::Failed;
 use super::outgoing::Outgoing;
 use super::retry::{Retry, Surroundings};
+use crate::error::{Kind, Phase};
 use crate::pool::event::Event;
 
 /// After a failed attempt: waits as the policy has it and gives the request back for the next, or the failure if there
@@ -38,8 +39,17 @@ pub(super) async fn next(
     // What the attempt came to is not needed any more, least of all while the call sleeps.
     drop(failed);
     tell(call, facts.code, delay);
-    sleep(delay).await;
-    Ok(body)
+    let slept = match call.timer.incoming() {
+        Some(incoming) => incoming.until_cancelled(sleep(delay)).await,
+        None => Some(sleep(delay).await),
+    };
+    match slept {
+        Some(()) => Ok(body),
+        None => {
+            let error = call.error(Kind::Cancelled { phase: Phase::Waiting });
+            Err(Failed::found(error.after(call.attempts, call.was_sent), None))
+        }
+    }
 }
 
 fn tell(call: &Call<'_>, code: Code, delay: Duration) {

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use tonic::{Code, Status};
 
 use super::body::{Account, ResponseBody};
-use super::deadline::{Deadline, Timer};
+use super::deadline::{Deadline, Origin, Timer};
 use super::fate::{self, Fate, Mark};
 use super::head::{self, Head};
 use super::hold::Hold;
@@ -218,20 +218,40 @@ impl<'a> Call<'a> {
     }
 
     async fn acquire(&self) -> Result<Hold, Error> {
+        let hold = match self.timer.incoming() {
+            None => self.wait_for_slot().await,
+            // Apart, so that other calls carry no room for it.
+            Some(incoming) => match Box::pin(incoming.until_cancelled(self.wait_for_slot())).await {
+                Some(hold) => hold,
+                None => Err(self.error(Kind::Cancelled { phase: Phase::Waiting })),
+            },
+        };
+        // To the pool one deadline is like another.
+        let inherited = self
+            .timer
+            .deadline
+            .is_some_and(|deadline| deadline.origin == Origin::Incoming);
+        hold.map_err(|error| error.of_incoming(inherited).after(self.attempts, false))
+    }
+
+    async fn wait_for_slot(&self) -> Result<Hold, Error> {
         let wait = Wait {
             deadline: self.timer.deadline.map(|deadline| (deadline.at, deadline.after)),
             for_ready: self.for_ready,
         };
-        let hold = match self.source {
+        match self.source {
             Source::Pool(shared) => shared.acquire_queued(wait).await.map(Hold::Slot),
             Source::Lease(_, slot) => self.turn_on(slot.clone()).await,
-        };
-        hold.map_err(|error| error.after(self.attempts, false))
+        }
     }
 
-    /// Waits until the call before this one on the same lease has ended.
+    /// Waits until the call before this one on the same lease has ended, and the peer knows of it.
     async fn turn_on(&self, slot: Arc<Mutex<Slot>>) -> Result<Hold, Error> {
-        let turn = slot.lock_owned();
+        let turn = async {
+            let slot = slot.lock_owned().await;
+            slot.until_reset().await;
+            slot
+        };
         let Some(deadline) = self.timer.deadline else {
             return Ok(Hold::Lease(turn.await));
         };
@@ -241,13 +261,13 @@ impl<'a> Call<'a> {
             .map_err(|_| self.error(deadline.exceeded(Phase::Waiting)))
     }
 
-    /// A deadline that has passed sends nothing.
+    /// A call whose time is over sends nothing.
     fn check_time(&self, now: Instant) -> Result<(), Error> {
-        match self.timer.deadline {
-            Some(deadline) if deadline.at <= now => Err(self
+        match self.timer.overdue(now) {
+            Some(deadline) => Err(self
                 .error(deadline.exceeded(Phase::Waiting))
                 .after(self.attempts, false)),
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 
@@ -308,11 +328,7 @@ impl<'a> Call<'a> {
     async fn settle(&self, mut flight: Flight, unanswered: Unanswered) -> Failure {
         let end = |what| Failure::Final(Failed::new(what, None));
         match unanswered {
-            // The flight is cancelled as it is dropped.
-            Unanswered::Late(deadline) => {
-                let error = self.error(deadline.exceeded(Phase::Requesting));
-                end(What::Error(error.after(self.attempts, true)))
-            }
+            Unanswered::Late(deadline) => end(What::Error(self.ran_out(deadline, flight))),
             Unanswered::NotGrpc(error) => end(What::Error(error)),
             Unanswered::Broken(status) => end(What::Body(status)),
             Unanswered::TurnedDown(response, start, Landed { hold, pump }) => {
@@ -337,6 +353,19 @@ impl<'a> Call<'a> {
                 self.failed(&error, fate, &hold, body)
             }
         }
+    }
+
+    /// The call's time was over before the response began.
+    fn ran_out(&self, deadline: Deadline, mut flight: Flight) -> Error {
+        let link = flight.hold.as_ref().map(|hold| hold.slot().connection().link.clone());
+        let is_message = flight.body.take().is_some_and(|body| body.is_message());
+        let mark = flight.mark;
+        // Resets the stream. If its frames are queued as yet, h2 will send the headers and the reset, and drop the message.
+        // That is nothing to a method that takes one message, but may be the begin of a call to one that takes a stream.
+        drop(flight);
+        let unsent = is_message && link.is_some_and(|link| mark.is_now(&link));
+        let error = self.error(deadline.exceeded(Phase::Requesting));
+        error.after(self.attempts, !unsent)
     }
 
     /// The response has begun: from here on the call is committed.
@@ -419,7 +448,7 @@ impl<'a> Call<'a> {
         Failure::Final(Failed::found(error, body))
     }
 
-    fn error(&self, kind: Kind) -> Error {
+    pub(super) fn error(&self, kind: Kind) -> Error {
         Error::new(kind, &self.source.shared().endpoint)
     }
 }

@@ -122,12 +122,13 @@ impl ResponseBody {
         self.status(kind, &flow.hold)
     }
 
-    /// The deadline, if it has passed while the body always had more to give. Looked at from the second piece of
+    /// The end of the call's time, if that has passed while the body always had more to give. Looked at from the second piece of
     /// data on, so that a small unary response costs no look at the clock.
     fn is_late(&mut self) -> Option<Deadline> {
         let has_begun = std::mem::replace(&mut self.has_begun, true);
-        let deadline = self.timer.deadline.filter(|_| has_begun)?;
-        (deadline.at <= Instant::now()).then_some(deadline)
+        (has_begun && self.timer.is_set())
+            .then(|| self.timer.overdue(Instant::now()))
+            .flatten()
     }
 
     fn time_out(&mut self, deadline: Deadline) -> Option<Status> {

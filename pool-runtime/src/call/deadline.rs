@@ -1,4 +1,5 @@
-//! A call's deadline, and `grpc-timeout` on the wire (R21, R22).
+//! What ends a call before its response does: its deadline, and the cancellation of the call that it was made for. And
+//! `grpc-timeout` on the wire (R21, R22).
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -6,7 +7,9 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
+use super::inherited::Inherited;
 use crate::error::{Kind, Phase};
 use crate::pool::config::LONGEST;
 
@@ -18,6 +21,18 @@ pub(crate) const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeou
 pub(crate) struct Deadline {
     pub(crate) at: Instant,
     pub(crate) after: Duration,
+    pub(crate) origin: Origin,
+}
+
+/// Where the end of a call's time comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The call itself, its client or its pool.
+    Own,
+    /// The deadline of the incoming call.
+    Incoming,
+    /// The incoming call was cancelled: the time is over now.
+    Cancelled,
 }
 
 impl Deadline {
@@ -25,6 +40,16 @@ impl Deadline {
         Self {
             at: now + after.min(LONGEST),
             after,
+            origin: Origin::Own,
+        }
+    }
+
+    /// The incoming call was cancelled.
+    pub(crate) fn cancelled(now: Instant) -> Self {
+        Self {
+            at: now,
+            after: Duration::ZERO,
+            origin: Origin::Cancelled,
         }
     }
 
@@ -35,9 +60,13 @@ impl Deadline {
 
     /// The failure that this deadline is.
     pub(crate) fn exceeded(&self, phase: Phase) -> Kind {
-        Kind::Deadline {
-            after: self.after,
-            phase,
+        match self.origin {
+            Origin::Cancelled => Kind::Cancelled { phase },
+            origin => Kind::Deadline {
+                after: self.after,
+                inherited: origin == Origin::Incoming,
+                phase,
+            },
         }
     }
 
@@ -67,20 +96,62 @@ pub(crate) fn whole_header(after: Duration) -> HeaderValue {
     Timeout::of(after.min(LONGEST)).header()
 }
 
-/// The timer of a call's deadline: made when the call first has to wait for the peer, and kept to its end.
+/// Ends a call at its deadline, or with the incoming call that it is made for. The timer is made when the call first has
+/// to wait for the peer, and kept to its end.
 #[derive(Debug, Default)]
 pub(crate) struct Timer {
+    /// The earlier one of the call's own and the inherited.
     pub(crate) deadline: Option<Deadline>,
     sleep: Option<Pin<Box<Sleep>>>,
+    /// Boxed, because few calls have one and all of them move this.
+    incoming: Option<Box<Watch>>,
+}
+
+/// Waits for the cancellation of the incoming call.
+#[derive(Debug)]
+struct Watch {
+    incoming: Inherited,
+    cancelled: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 impl Timer {
-    pub(crate) fn new(deadline: Option<Deadline>) -> Self {
-        Self { deadline, sleep: None }
+    pub(crate) fn new(own: Option<Deadline>, inherited: Option<Inherited>) -> Self {
+        let theirs = inherited.as_ref().and_then(Inherited::deadline);
+        Self {
+            deadline: own.into_iter().chain(theirs).min_by_key(|deadline| deadline.at),
+            sleep: None,
+            incoming: inherited.map(|incoming| {
+                let cancelled = Box::pin(incoming.wait());
+                Box::new(Watch { incoming, cancelled })
+            }),
+        }
     }
 
-    /// Ready when the deadline has passed.
+    /// The incoming call that this one is made for.
+    pub(crate) fn incoming(&self) -> Option<&Inherited> {
+        self.incoming.as_ref().map(|watch| &watch.incoming)
+    }
+
+    /// Whether the call's time has any end but the response's.
+    pub(crate) fn is_set(&self) -> bool {
+        self.deadline.is_some() || self.incoming.is_some()
+    }
+
+    /// What the call has run into, if its time is over.
+    pub(crate) fn overdue(&self, now: Instant) -> Option<Deadline> {
+        let passed = self.deadline.filter(|deadline| deadline.at <= now);
+        let is_cancelled = || self.incoming().is_some_and(Inherited::is_cancelled);
+        passed.or_else(|| is_cancelled().then(|| Deadline::cancelled(now)))
+    }
+
+    /// Ready when the time is over.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Deadline> {
+        if let Some(watch) = &mut self.incoming
+            && watch.cancelled.as_mut().poll(cx).is_ready()
+        {
+            let now = Instant::now();
+            return Poll::Ready(self.overdue(now).unwrap_or(Deadline::cancelled(now)));
+        }
         let Some(deadline) = self.deadline else {
             return Poll::Pending;
         };

@@ -16,19 +16,33 @@ pub(crate) enum Fate {
     Sent,
 }
 
-/// Bytes handed to the transport when a request was queued. If there are no more when it fails, it cannot have left:
-/// a connection that died while idle is found out this way.
+/// What the connection had done when a request was queued.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Mark(u64);
+pub(crate) struct Mark {
+    /// Bytes handed to the transport. If there are no more when the request fails, it cannot have left: a connection that
+    /// died while idle is found out this way.
+    written: u64,
+    /// The moment, if it was between two turns of the connection's task.
+    rest: Option<u64>,
+}
 
 impl Mark {
     pub(crate) fn set(link: &Link) -> Self {
-        Self(link.pace.written())
+        Self {
+            written: link.pace.written(),
+            rest: link.rest(),
+        }
+    }
+
+    /// Whether h2 was not given a turn since, and so took nothing out of its queue. Bytes that have not been written
+    /// would not say that: with a peer that does not read, they may be on their way to it yet.
+    pub(crate) fn is_now(self, link: &Link) -> bool {
+        self.rest.is_some() && self.rest == link.rest()
     }
 
     /// The fate of a request that failed with `error` before its response began.
     pub(crate) fn fate(self, error: &h2::Error, link: &Link) -> Fate {
-        if link.pace.written() == self.0 {
+        if link.pace.written() == self.written {
             Fate::Unsent
         } else if error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM)) {
             // h2 fails only those streams with the peer's GOAWAY that are above its last id.

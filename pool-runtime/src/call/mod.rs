@@ -22,6 +22,7 @@ mod fate;
 pub(crate) mod head;
 mod hedge;
 pub(crate) mod hold;
+mod inherited;
 mod outcome;
 mod outgoing;
 mod race;
@@ -41,8 +42,9 @@ use self::attempt::Call;
 pub(crate) use self::body::Piece;
 pub use self::body::ResponseBody;
 use self::deadline::{Deadline, Timer};
-pub(crate) use self::deadline::{GRPC_TIMEOUT, whole_header};
+pub(crate) use self::deadline::{GRPC_TIMEOUT, requested as requested_timeout, whole_header};
 pub(crate) use self::head::{Common, Head};
+pub use self::inherited::Inherited;
 pub(crate) use self::outcome::GRPC_STATUS;
 pub(crate) use self::outgoing::Outgoing;
 use self::retry::Retry;
@@ -88,7 +90,8 @@ pub(crate) async fn call(
     let now = Instant::now();
     let stated = [deadline::requested(&head.own), options.deadline];
     let after = stated.into_iter().flatten().min().or(options.default_deadline);
-    let timer = Timer::new(after.map(|after| Deadline::after(now, after)));
+    let own = after.map(|after| Deadline::after(now, after));
+    let timer = Timer::new(own, Inherited::current());
     let mut call = Call::new(
         source,
         head,

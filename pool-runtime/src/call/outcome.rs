@@ -139,6 +139,7 @@ fn is_final(kind: &Kind) -> bool {
         | Kind::AcquireTimeout { .. }
         | Kind::NothingFree
         | Kind::Deadline { .. }
+        | Kind::Cancelled { .. }
         | Kind::Request { .. }
         | Kind::NoRuntime => true,
     }

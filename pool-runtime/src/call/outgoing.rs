@@ -22,6 +22,7 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 
 use super::hold::Hold;
+use super::inherited::carried;
 
 /// How much of a streamed request is kept for sending it again (R10). gRPC's C core keeps 256 KiB too.
 const REPLAY_BUFFER: usize = 256 << 10;
@@ -37,10 +38,12 @@ pub(crate) struct Outgoing {
     overflowed: bool,
     /// `None` once the body has ended.
     rest: Option<Body>,
+    /// The method takes one message, and this is it: a peer that has not got it has nothing to process.
+    is_message: bool,
 }
 
 impl Outgoing {
-    /// A body that is complete.
+    /// The body of a unary call.
     pub(crate) fn whole(message: Bytes) -> Self {
         Self {
             size: message.len(),
@@ -48,6 +51,7 @@ impl Outgoing {
             more: Vec::new(),
             overflowed: false,
             rest: None,
+            is_message: true,
         }
     }
 
@@ -59,6 +63,7 @@ impl Outgoing {
             size: 0,
             overflowed: false,
             rest: Some(body),
+            is_message: false,
         };
         poll_fn(|cx| {
             // One message may be larger than the bound: it is here anyway, and most often it is all there is.
@@ -91,6 +96,7 @@ impl Outgoing {
             size: self.size,
             overflowed: self.overflowed || self.rest.is_some(),
             rest: None,
+            is_message: self.is_message,
         }
     }
 
@@ -101,6 +107,11 @@ impl Outgoing {
     /// A body without a single byte: the request's headers end the stream.
     pub(crate) fn is_empty(&self) -> bool {
         self.is_complete() && self.size == 0
+    }
+
+    /// Whether the peer has nothing to process before it has got this.
+    pub(crate) fn is_message(&self) -> bool {
+        self.is_message
     }
 
     pub(crate) fn can_replay(&self) -> bool {
@@ -119,10 +130,11 @@ impl Outgoing {
         }
     }
 
-    /// Sends the rest from a task of its own, which holds the slot as long as the stream can be written to.
+    /// Sends the rest from a task of its own, which holds the slot as long as the stream can be written to. Calls that
+    /// the body makes as it is polled inherit there what they would here.
     pub(crate) fn pump(self, stream: SendStream<Bytes>, hold: Hold) -> Pump {
         let signals = Arc::new(Signals::default());
-        let task = tokio::spawn(run(self, stream, hold, signals.clone()));
+        let task = tokio::spawn(carried(run(self, stream, hold, signals.clone())));
         Pump { task, signals }
     }
 

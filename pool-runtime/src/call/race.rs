@@ -23,7 +23,7 @@ use super::hold::Hold;
 use super::outcome::Failed;
 use super::outgoing::Outgoing;
 use super::span::CallSpan;
-use super::{Head, Source};
+use super::{Head, Inherited, Source};
 use crate::pool::event::Event;
 
 /// Makes a call with a body that is complete, in as many attempts as its policy has. Dropping the future cancels all.
@@ -37,6 +37,7 @@ pub(super) async fn run(
         source: call.source,
         head: call.head,
         deadline: call.timer.deadline,
+        incoming: call.timer.incoming().cloned(),
         for_ready: call.for_ready,
         codes: policy.non_fatal_codes,
         span: call.span,
@@ -50,6 +51,7 @@ struct Race<'a> {
     source: Source<'a>,
     head: &'a Head<'a>,
     deadline: Option<Deadline>,
+    incoming: Option<Inherited>,
     for_ready: bool,
     codes: Codes,
     span: CallSpan,
@@ -111,7 +113,7 @@ impl<'a> Race<'a> {
     }
 
     fn attempt(&'a self, previous: u32, slot: Option<Hold>, body: Outgoing, now: Instant) -> Attempt<'a> {
-        let timer = Timer::new(self.deadline);
+        let timer = Timer::new(self.deadline, self.incoming.clone());
         let mut call = Call::new(self.source, self.head, timer, self.for_ready, self.span.clone());
         // Should the response break off, its error tells of the attempts before, too.
         call.attempts = previous;

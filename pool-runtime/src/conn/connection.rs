@@ -1,7 +1,7 @@
 //! The handles of a connection.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -28,6 +28,9 @@ pub(crate) struct Link {
     pub(crate) pace: Arc<Pace>,
     pub(crate) peer: Option<SocketAddr>,
     message_size: AtomicUsize,
+    /// Where h2 is given its turns to write: odd in one. Only the connection's task writes to it; callers read it after
+    /// h2's lock has ordered it.
+    turns: AtomicU64,
     ended: OnceLock<CloseReason>,
 }
 
@@ -42,6 +45,16 @@ impl Link {
     /// The size of received messages, averaged over the last few.
     pub(super) fn message_size(&self) -> usize {
         self.message_size.load(Relaxed)
+    }
+
+    pub(super) fn begins_or_ends_turn(&self) {
+        self.turns.store(self.turns.load(Relaxed) + 1, Relaxed);
+    }
+
+    /// A moment between two turns of the connection's task; `None` in one.
+    pub(crate) fn rest(&self) -> Option<u64> {
+        let turns = self.turns.load(Relaxed);
+        turns.is_multiple_of(2).then_some(turns)
     }
 
     /// A DATA frame of this size came in. A lost update between two threads costs a little accuracy and no more.

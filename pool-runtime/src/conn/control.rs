@@ -1,6 +1,7 @@
-//! What a connection's owner tells the task that drives it: to come to an end, and which streams were reset.
+//! What a connection's owner tells the task that drives it: to come to an end, and what waits for resets.
 
-use std::sync::{Mutex, PoisonError};
+use std::fmt::Debug;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
@@ -13,9 +14,14 @@ pub(crate) struct Control(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     drain: Option<Drain>,
-    resets: u32,
+    held: Vec<Held>,
+    /// Nothing will be written any more.
+    ended: bool,
     waker: Option<Waker>,
 }
+
+/// What is dropped when the resets that were queued before it are written.
+pub(crate) type Held = Box<dyn Debug + Send>;
 
 /// The order to finish what is in flight and close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,28 +41,50 @@ impl Control {
         });
     }
 
-    /// A stream was reset from this side; its RST_STREAM is queued in h2.
-    pub(crate) fn stream_reset(&self) {
-        self.tell(|state| state.resets += 1);
+    /// Streams were reset from this side; the RST_STREAM frames are queued in h2. Drops `held` when they are written, or
+    /// will never be.
+    pub(crate) fn when_reset(&self, held: Held) {
+        let late = self.tell(|state| match state.ended {
+            true => Some(held),
+            false => {
+                state.held.push(held);
+                None
+            }
+        });
+        drop(late);
     }
 
-    fn tell(&self, news: impl FnOnce(&mut State)) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        news(&mut state);
+    fn tell<R>(&self, news: impl FnOnce(&mut State) -> R) -> R {
+        let mut state = self.state();
+        let result = news(&mut state);
         let waker = state.waker.take();
         drop(state);
         if let Some(waker) = waker {
             waker.wake();
         }
+        result
     }
 
-    /// The order to drain as it stands, and how many streams were reset since this was last asked. The task is woken by
-    /// the next word.
-    pub(crate) fn poll(&self, cx: &Context<'_>) -> (Option<Drain>, u32) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The order to drain as it stands, and what to drop once the resets are written that are queued by now. The task is
+    /// woken by the next word.
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> (Option<Drain>, Vec<Held>) {
+        let mut state = self.state();
         if !state.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
             state.waker = Some(cx.waker().clone());
         }
-        (state.drain, std::mem::take(&mut state.resets))
+        (state.drain, std::mem::take(&mut state.held))
+    }
+
+    /// The connection has ended: nobody waits for its resets any more.
+    pub(crate) fn end(&self) {
+        let mut state = self.state();
+        state.ended = true;
+        let held = std::mem::take(&mut state.held);
+        drop(state);
+        drop(held);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -28,8 +28,6 @@ pub(crate) trait Owner: Send + Unpin + 'static {
     fn limit_changed(&self, limit: usize);
     /// The peer takes no more streams.
     fn going_away(&self, reason: CloseReason);
-    /// The resets of so many streams are written: their slots are free.
-    fn resets_written(&self, streams: u32);
     /// Time to look at the connection's age and idleness; returns when to do so again.
     fn look(&self) -> Option<Instant>;
     /// Whether calls are in flight.
@@ -150,18 +148,18 @@ where
     }
 
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
-        let (order, resets) = self.link.control.poll(cx);
+        let (order, held) = self.link.control.poll(cx);
         if let Some(order) = order {
             self.obey(order);
         }
 
         self.link.pace.allow(self.budget());
+        self.link.begins_or_ends_turn();
         let http2 = Pin::new(&mut self.http2).poll(cx);
+        self.link.begins_or_ends_turn();
         // h2 writes the HEADERS of new streams before resets that have waited longer. A slot that was used again
         // before its reset is written would show the peer one stream too many.
-        if resets > 0 {
-            self.owner.resets_written(resets);
-        }
+        drop(held);
         if let Poll::Ready(result) = http2 {
             tracing::debug!(error = result.err().map(tracing::field::display), "connection ended");
             // A GOAWAY and the end may have come in one piece: then it was recycled, and is not lost.
@@ -210,6 +208,12 @@ where
             this.link.end(reason);
         }
         turn
+    }
+}
+
+impl<T, O> Drop for Driver<T, O> {
+    fn drop(&mut self) {
+        self.link.control.end();
     }
 }
 

@@ -20,10 +20,13 @@ pub(crate) struct KeepAliveConfig {
 pub(crate) struct KeepAlive {
     config: KeepAliveConfig,
     pings: PingPong,
+    /// Fires no later than what is due, and is then set to when it is: most often something came meanwhile.
     timer: Pin<Box<Sleep>>,
-    /// A PING is out; the timer is its time limit.
+    /// A PING is out.
     awaiting: bool,
     read_before: u64,
+    /// When something last came from the peer, or the PING went out.
+    since: Instant,
 }
 
 /// The peer did not answer in time.
@@ -32,51 +35,55 @@ pub(crate) struct Dead;
 
 impl KeepAlive {
     pub(crate) fn new(config: KeepAliveConfig, pings: PingPong) -> Self {
+        let since = Instant::now();
         Self {
             config,
             pings,
-            timer: Box::pin(sleep_until(Instant::now() + config.interval)),
+            timer: Box::pin(sleep_until(since + config.interval)),
             awaiting: false,
             read_before: 0,
+            since,
         }
     }
 
     /// Moves the keepalive on. `read` is how many bytes have come from the peer, `busy` tells whether calls are
     /// in flight.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, read: u64, busy: impl Fn() -> bool) -> Poll<Dead> {
-        if self.awaiting
-            && let Poll::Ready(answer) = self.pings.poll_pong(cx)
-        {
-            // An error means that the connection is ending; its own error says more.
-            self.awaiting = false;
+        if read != self.read_before {
             self.read_before = read;
-            self.rest();
-            if answer.is_err() {
-                return Poll::Pending;
-            }
+            self.since = Instant::now();
+        }
+        // The answer to a PING was read, so its silence is over. An error means that the connection is ending; its own
+        // error says more.
+        if self.awaiting && self.pings.poll_pong(cx).is_ready() {
+            self.awaiting = false;
+            self.wait_until(self.since + self.config.interval);
         }
         while self.timer.as_mut().poll(cx).is_ready() {
-            let silent = read == self.read_before;
-            self.read_before = read;
-            if self.awaiting && silent {
+            let now = Instant::now();
+            let due = match self.awaiting {
+                // Whatever comes from the peer tells that it is alive: its answer may still be on the way.
+                true => self.since + self.config.timeout,
+                false => self.since + self.config.interval,
+            };
+            if due > now {
+                self.wait_until(due);
+            } else if self.awaiting {
                 return Poll::Ready(Dead);
-            }
-            if self.awaiting {
-                // Something else came from the peer: it is alive, its answer may still be on the way.
-                self.timer.as_mut().reset(Instant::now() + self.config.timeout);
-            } else if silent && (self.config.while_idle || busy()) && self.pings.send_ping(Ping::opaque()).is_ok() {
+            } else if (self.config.while_idle || busy()) && self.pings.send_ping(Ping::opaque()).is_ok() {
                 self.awaiting = true;
-                self.timer.as_mut().reset(Instant::now() + self.config.timeout);
+                self.since = now;
+                self.wait_until(now + self.config.timeout);
                 cx.waker().wake_by_ref();
             } else {
-                self.rest();
+                self.wait_until(now + self.config.interval);
             }
         }
         Poll::Pending
     }
 
-    fn rest(&mut self) {
-        self.timer.as_mut().reset(Instant::now() + self.config.interval);
+    fn wait_until(&mut self, at: Instant) {
+        self.timer.as_mut().reset(at);
     }
 }
 

@@ -136,12 +136,6 @@ impl Owner for Member {
         self.shared.look_at(self.connection)
     }
 
-    fn resets_written(&self, streams: u32) {
-        for _ in 0..streams {
-            self.shared.give_back(self.connection);
-        }
-    }
-
     fn is_busy(&self) -> bool {
         self.shared
             .core()

@@ -1,5 +1,6 @@
 //! One stream slot on one connection, and how to get it.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -52,13 +53,27 @@ impl Slot {
         self.cut.store(true, Relaxed);
         self.shared.stream_cut(self.id);
     }
+
+    /// Waits until the peer has been told of a stream that was cut short. For a slot that is used again without being
+    /// given back; cancel safe.
+    pub(crate) async fn until_reset(&self) {
+        if self.cut.load(Relaxed) {
+            let (held, written) = oneshot::channel::<Infallible>();
+            self.connection.link.control.when_reset(Box::new(held));
+            // Nothing is ever sent: this ends when the other end is dropped.
+            let _ = written.await;
+            self.cut.store(false, Relaxed);
+        }
+    }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
         match *self.cut.get_mut() {
-            // Should the connection end before it gets to that, the slot is gone with it.
-            true => self.connection.link.control.stream_reset(),
+            true => {
+                let slot = Self::new(self.shared.clone(), self.id, self.connection.clone());
+                self.connection.link.control.when_reset(Box::new(slot));
+            }
             false => self.shared.give_back(self.id),
         }
     }
@@ -182,7 +197,11 @@ impl Shared {
             _ => Phase::Waiting,
         };
         let kind = match *limit {
-            Limit::Deadline(after) => Kind::Deadline { after, phase },
+            Limit::Deadline(after) => Kind::Deadline {
+                after,
+                inherited: false,
+                phase,
+            },
             Limit::AcquireTimeout(after) => Kind::AcquireTimeout { after, phase },
         };
         let error = Error::new(kind, &self.endpoint);

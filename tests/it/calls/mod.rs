@@ -4,6 +4,7 @@ mod cancel;
 mod deadline;
 mod errors;
 mod flow;
+mod inherit;
 mod shapes;
 mod spans;
 mod wire;

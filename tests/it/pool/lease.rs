@@ -127,3 +127,25 @@ async fn a_call_on_a_lease_fails_with_its_connection_and_never_moves() {
     assert!(!Error::of(&status).unwrap().was_sent());
     assert_eq!(server.stats().streams_total, 0);
 }
+
+#[tokio::test]
+async fn a_call_on_a_lease_follows_one_that_was_cancelled_when_the_server_knows_of_that() {
+    let server = TestServer::start().await;
+    let pool = Pool::connect(server.uri()).await.unwrap();
+    let mut client = TestServiceClient::new(pool.acquire().await.unwrap());
+    for calls in 1..=5 {
+        let mut call = Box::pin(client.unary(super::hanging()));
+        tokio::select! {
+            answer = &mut call => panic!("{answer:?}"),
+            _ = server.until(|stats| stats.streams_total == 2 * calls - 1) => {}
+        }
+        drop(call);
+        within("a call", client.unary(lasting(0))).await.unwrap();
+        server
+            .until(|stats| stats.streams_total == 2 * calls && stats.streams_now == 0)
+            .await;
+    }
+    assert_eq!(server.stats().connections[0].streams_peak, 1);
+    drop(client);
+    until(&pool, |stats| stats.in_flight == 0).await;
+}

@@ -5,12 +5,13 @@ use std::sync::LazyLock;
 use std::task::Poll;
 use std::time::Duration;
 
-use pool_runtime::Pool;
+use pool_runtime::{Error, Pool};
+use tests::pb::Script;
 use tests::pb::test_service_client::TestServiceClient;
 use tests::server::TestServer;
 use tests::within;
 use tokio::runtime::{Builder, Runtime};
-use tonic::Code;
+use tonic::{Code, Request};
 
 use super::{Client, lasting, poll_once};
 
@@ -167,4 +168,41 @@ fn a_shutdown_outside_of_a_runtime_does_not_panic() {
     };
     assert_eq!((report.finished, report.cut), (0, 0));
     assert!(pool.is_closed());
+}
+
+#[test]
+fn a_call_that_its_connection_had_no_turn_to_send_says_so() {
+    let (elsewhere, server) = server();
+    let pool = Pool::connect_lazy(server.uri()).unwrap();
+    let still = runtime();
+    still.block_on(pool.ready(1)).unwrap();
+    // The runtime that drives the connection stands still, and the deadline passes meanwhile.
+    let counted = Script {
+        key: "counted".into(),
+        ..Script::default()
+    };
+    let mut request = Request::new(super::scripted(counted.clone()));
+    request.set_timeout(Duration::from_millis(50));
+    let client = Client::new(pool.clone());
+    let status = runtime()
+        .block_on(within("the deadline", client.unary(request)))
+        .unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    let error = Error::of(&status).unwrap();
+    assert_eq!((error.was_sent(), error.attempts()), (false, 1), "{status}");
+    // A method that takes a stream begins with the headers, which the peer will yet see.
+    let mut requests = Request::new(tokio_stream::iter([super::lasting(0)]));
+    requests.set_timeout(Duration::from_millis(50));
+    let status = runtime()
+        .block_on(within("the deadline", client.client_stream(requests)))
+        .unwrap_err();
+    assert!(Error::of(&status).unwrap().was_sent(), "{status}");
+
+    // It goes on, and what it sends now makes the server do nothing.
+    still.block_on(async {
+        server.until(|stats| stats.cancelled == 2).await;
+        let reply = within("a call", client.unary(super::scripted(counted))).await.unwrap();
+        assert_eq!(reply.into_inner().attempt, 1);
+    });
+    drop(elsewhere);
 }

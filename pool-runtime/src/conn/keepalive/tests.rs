@@ -74,12 +74,19 @@ async fn a_peer_that_falls_silent_is_found_dead() {
     let began = Instant::now();
     assert_eq!(rig.dies_within(1_000 * SECOND, true).await, Ok(Dead));
     let took = began.elapsed();
-    // Silence is seen at the first or the second look.
-    assert!(took >= CONFIG.interval + CONFIG.timeout, "{took:?} is too soon");
-    assert!(
-        took <= 2 * CONFIG.interval + CONFIG.timeout + SECOND,
-        "{took:?} is too late"
-    );
+    let expected = CONFIG.interval + CONFIG.timeout;
+    assert!((expected..expected + SECOND).contains(&took), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ping_follows_the_last_sign_of_the_peer_by_one_interval() {
+    let (mut rig, _silent) = Rig::new(CONFIG).await;
+    let last_sign = CONFIG.interval * 4 / 10;
+    assert_eq!(rig.after(last_sign, 1).await, Poll::Pending);
+    assert_eq!(rig.after(CONFIG.interval - SECOND, 1).await, Poll::Pending);
+    assert!(!rig.keepalive.awaiting, "a second before its time");
+    assert_eq!(rig.after(SECOND, 1).await, Poll::Pending);
+    assert!(rig.keepalive.awaiting, "in time");
 }
 
 #[tokio::test(start_paused = true)]

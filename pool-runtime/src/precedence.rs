@@ -139,7 +139,7 @@ mod tests {
     const S: fn(u64) -> Duration = Duration::from_secs;
 
     /// A method of which the attribute and pool-build's service config say nothing.
-    const METHOD: Method = Method::new("a.B", "C", "/a.B/C", Shape::Unary);
+    static METHOD: Method = Method::new("a.B", "C", "/a.B/C", Shape::Unary);
 
     /// A policy that is told from others by its number.
     const fn policy(codes: Codes) -> Attempts {
@@ -164,7 +164,7 @@ mod tests {
         let hedging = HedgingPolicy::unchecked(2, S(1), Codes::NONE);
         let call = CallOptions::new().wait_for_ready(false).hedge(hedging);
         let config = |codes| MethodConfig::NONE.attempts(policy(codes));
-        let idempotent = METHOD.idempotency(Idempotency::Idempotent);
+        let idempotent = METHOD.clone().idempotency(Idempotency::Idempotent);
         let with_config = idempotent.clone().config(config(compiled).wait_for_ready(true));
         let with_attribute = with_config.clone().wait_for_ready(true).attempts(policy(attribute));
         let running = config(running).wait_for_ready(false);
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn none_is_a_statement_too() {
         let config = MethodConfig::NONE.attempts(policy(Codes::ABORTED));
-        let idempotent = METHOD.idempotency(Idempotency::NoSideEffects).config(config);
+        let idempotent = METHOD.clone().idempotency(Idempotency::NoSideEffects).config(config);
         let never = idempotent.clone().no_attempts();
         assert_eq!(options(None, &never, Some(config)).attempts, None);
         let call = CallOptions::new().no_retry();
@@ -235,7 +235,7 @@ mod tests {
                     .max_response_message_bytes(n as usize * 10),
             };
             let (method, running_config) = (
-                METHOD.deadline(attribute(rpc)).config(config(compiled)),
+                METHOD.clone().deadline(attribute(rpc)).config(config(compiled)),
                 config(running),
             );
             let stated = Stated {
@@ -268,7 +268,7 @@ mod tests {
             stated.options().default_deadline
         };
         let stream = Method::new("a.B", "C", "/a.B/C", Shape::ServerStreaming);
-        let untimed = METHOD.deadline(Deadline::None);
+        let untimed = METHOD.clone().deadline(Deadline::None);
         assert_eq!(default(Deadline::Unset, Some(&METHOD)), Some(S(30)));
         assert_eq!(default(Deadline::Unset, Some(&stream)), None);
         assert_eq!(default(Deadline::Unset, Some(&untimed)), None);

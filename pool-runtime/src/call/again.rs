@@ -40,16 +40,17 @@ pub(super) async fn next(
     drop(failed);
     tell(call, facts.code, delay);
     let slept = match call.timer.incoming() {
-        Some(incoming) => incoming.until_cancelled(sleep(delay)).await,
-        None => Some(sleep(delay).await),
-    };
-    match slept {
-        Some(()) => Ok(body),
+        Some(incoming) => incoming.until_cancelled(sleep(delay)).await.is_some(),
         None => {
-            let error = call.error(Kind::Cancelled { phase: Phase::Waiting });
-            Err(Failed::found(error.after(call.attempts, call.was_sent), None))
+            sleep(delay).await;
+            true
         }
+    };
+    if !slept {
+        let error = call.error(Kind::Cancelled { phase: Phase::Waiting });
+        return Err(Failed::found(error.after(call.attempts, call.was_sent), None));
     }
+    Ok(body)
 }
 
 fn tell(call: &Call<'_>, code: Code, delay: Duration) {

@@ -10,7 +10,6 @@
 
 mod args;
 mod check;
-mod duration;
 mod errors;
 mod expand;
 mod fallback;
@@ -20,4 +19,4 @@ mod parse;
 #[path = "fuzz/properties.rs"]
 mod properties;
 
-pub use self::properties::{attribute, duration};
+pub use self::properties::attribute;

@@ -14,7 +14,9 @@ use tonic::{Code, Status};
 use crate::Target;
 use crate::call::deadline::{Deadline, GRPC_TIMEOUT, requested};
 use crate::call::head::not_grpc;
+use crate::call::outcome::{Pushback, pushback};
 use crate::conn::pace::Scan;
+use crate::pool::config::LONGEST;
 use crate::status::drop_unreadable_details;
 use crate::unary::Incoming;
 
@@ -72,6 +74,9 @@ pub fn head(data: &[u8]) {
     drop_unreadable_details(&mut headers);
     let read = Status::from_header_map(&headers);
     assert_eq!(read.is_some(), has_status, "there is a status where one is said");
+    if let Some(Pushback::After(delay)) = pushback(&headers) {
+        assert!(delay <= LONGEST, "nobody waits longer");
+    }
     if let Some(timeout) = requested(&headers) {
         check_timeout(timeout);
     }

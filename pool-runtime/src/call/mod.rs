@@ -23,7 +23,7 @@ pub(crate) mod head;
 mod hedge;
 pub(crate) mod hold;
 mod inherited;
-mod outcome;
+pub(crate) mod outcome;
 mod outgoing;
 mod race;
 mod retry;

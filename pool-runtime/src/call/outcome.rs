@@ -42,7 +42,7 @@ pub(super) enum What {
 
 /// What the server says of the next attempt (`grpc-retry-pushback-ms`; R11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pushback {
+pub(crate) enum Pushback {
     /// Exactly after this.
     After(Duration),
     /// None, please: a negative number, or what is none.
@@ -145,7 +145,7 @@ fn is_final(kind: &Kind) -> bool {
     }
 }
 
-fn pushback(headers: &HeaderMap) -> Option<Pushback> {
+pub(crate) fn pushback(headers: &HeaderMap) -> Option<Pushback> {
     let text = headers.get("grpc-retry-pushback-ms")?.as_bytes();
     let digits = std::str::from_utf8(text)
         .ok()

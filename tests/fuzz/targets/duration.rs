@@ -1,3 +1,6 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|text: &str| pool_macros_fuzz::duration(text));
+#[path = "../src/policy.rs"]
+mod policy;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| policy::duration(data));

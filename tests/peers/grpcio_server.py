@@ -41,6 +41,7 @@ class Seen:
         self.most_streams = 0
         self.connections = set()
         self.open = collections.Counter()
+        self.attempts = collections.defaultdict(list)
 
     def begin(self, context):
         """Counts a call, and has its end counted."""
@@ -62,6 +63,13 @@ class Seen:
             self.open[peer] -= 1
             self.cancelled += not call.finished
 
+    def attempt(self, key, context):
+        """Counts an attempt, and remembers what it said of those before it and when it came."""
+        previous = dict(context.invocation_metadata()).get("grpc-previous-rpc-attempts")
+        with self.lock:
+            self.attempts[key].append((None if previous is None else int(previous), time.monotonic()))
+            return len(self.attempts[key])
+
     def report(self):
         with self.lock:
             return json.dumps({
@@ -69,6 +77,7 @@ class Seen:
                 "connections": len(self.connections),
                 "most_streams": self.most_streams,
                 "cancelled": self.cancelled,
+                "attempts": self.attempts,
             })
 
 
@@ -78,9 +87,18 @@ class TestService(rpc.TestServiceServicer):
 
     def Unary(self, request, context):
         call = self.seen.begin(context)
-        time.sleep(request.script.delay_ms / 1000)
+        script = request.script
+        attempt = self.seen.attempt(script.key, context) if script.key else 0
+        time.sleep(script.delay_ms / 1000)
+        spared = script.fail_first and attempt > script.fail_first
+        if script.headers:
+            context.send_initial_metadata(tuple(script.headers.items()))
         call.finished = True
-        return pb.TestReply(payload=request.payload, client=context.peer())
+        if script.HasField("failure") and not spared:
+            context.set_trailing_metadata(tuple(script.trailers.items()))
+            # Trailers-Only, unless headers are out: an answer with a message would be final whatever its status.
+            context.abort(next(code for code in grpc.StatusCode if code.value[0] == script.failure.code), "as told")
+        return pb.TestReply(payload=request.payload, client=context.peer(), attempt=attempt)
 
     def Bidi(self, requests, context):
         call = self.seen.begin(context)

@@ -1,5 +1,6 @@
 //! A server that calls are made to: a process, or tonic's own in this one.
 
+use std::collections::HashMap;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -23,7 +24,14 @@ pub(crate) struct Report {
     pub(crate) most_streams: u64,
     /// Calls that did not come to their own end.
     pub(crate) cancelled: u64,
+    /// The attempts of each key of a script, in order.
+    #[serde(default)]
+    pub(crate) attempts: HashMap<String, Vec<Attempt>>,
 }
+
+/// One attempt: its `grpc-previous-rpc-attempts`, and when it came, in seconds of the server's clock.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(crate) struct Attempt(pub(crate) Option<u32>, pub(crate) f64);
 
 /// A running server; ends when it is dropped.
 pub(crate) enum Peer {
@@ -77,7 +85,7 @@ pub(crate) fn uri(port: u16) -> String {
 pub(crate) struct Process {
     child: Child,
     input: ChildStdin,
-    output: Lines<BufReader<ChildStdout>>,
+    output: Output,
     ports: Vec<u16>,
 }
 
@@ -113,7 +121,11 @@ impl Process {
     }
 }
 
-async fn line(output: &mut Lines<BufReader<ChildStdout>>) -> Result<String, Failure> {
+/// What a process prints, line by line.
+pub(crate) type Output = Lines<BufReader<ChildStdout>>;
+
+/// The next line; an error if none comes.
+pub(crate) async fn line(output: &mut Output) -> Result<String, Failure> {
     let line = timeout(PATIENCE, output.next_line())
         .await
         .map_err(|_| "a server says nothing")??;

@@ -96,7 +96,7 @@ impl fmt::Display for Table<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{:<34}{:>6}{:>10}{:>13}{:>9}  verdict",
+            "{:<40}{:>6}{:>10}{:>13}{:>9}  verdict",
             "scenario", "calls", "failures", "connections", "time"
         )?;
         self.0
@@ -118,7 +118,7 @@ impl fmt::Display for Row {
         let time = time.as_secs_f64();
         write!(
             f,
-            "{scenario:<34}{calls:>6}{failures:>10}{connections:>13}{time:>7.2} s  {verdict}"
+            "{scenario:<40}{calls:>6}{failures:>10}{connections:>13}{time:>7.2} s  {verdict}"
         )
     }
 }

@@ -52,10 +52,22 @@ impl Tools {
 
     /// The grpc-js server with channel options `name=number`.
     pub(crate) fn grpc_js_server(&self, options: &[&str]) -> Result<Command, Missing> {
-        let modules = self.grpc_js.as_ref().ok_or(Missing("grpc-js"))?;
-        let mut command = Command::new("node");
-        command.arg(self.script("grpc_js_server.js")).arg(modules);
-        command.arg(self.protos.join("testing.proto")).args(options);
+        let mut command = self.grpc_js("grpc_js_server.js")?;
+        command.args(options);
+        Ok(command)
+    }
+
+    /// The grpcio client of a server on `port`.
+    pub(crate) fn grpcio_client(&self, port: u16) -> Result<Command, Missing> {
+        let mut command = Command::new(self.grpcio()?);
+        command.arg(self.script("grpcio_client.py")).arg(port.to_string());
+        Ok(command)
+    }
+
+    /// The grpc-js client of a server on `port`.
+    pub(crate) fn grpc_js_client(&self, port: u16) -> Result<Command, Missing> {
+        let mut command = self.grpc_js("grpc_js_client.js")?;
+        command.arg(port.to_string());
         Ok(command)
     }
 
@@ -70,6 +82,14 @@ impl Tools {
 
     fn grpcio(&self) -> Result<&Path, Missing> {
         self.grpcio.as_deref().ok_or(Missing("grpcio"))
+    }
+
+    fn grpc_js(&self, script: &str) -> Result<Command, Missing> {
+        let modules = self.grpc_js.as_ref().ok_or(Missing("grpc-js"))?;
+        let mut command = Command::new("node");
+        command.arg(self.script(script)).arg(modules);
+        command.arg(self.protos.join("testing.proto"));
+        Ok(command)
     }
 
     fn script(&self, name: &str) -> PathBuf {

@@ -6,6 +6,7 @@ mod killed;
 mod pages;
 mod pings;
 mod recycling;
+mod retry;
 mod silent;
 mod stack;
 
@@ -44,6 +45,9 @@ pub(crate) async fn play(tools: Arc<Tools>, only: &[String]) -> Vec<Row> {
     }
     if wanted("cancelled") {
         rows.extend(cancelled::rows(&tools).await);
+    }
+    if wanted("retry") {
+        rows.extend(retry::rows(&tools).await);
     }
     if let Some(pings) = pings {
         let broken = |error: tokio::task::JoinError| vec![Row::bare("pings", Verdict::Broken(error.into()))];

@@ -344,6 +344,10 @@ impl<'a> Call<'a> {
             }
             Unanswered::Failed(error, Landed { hold, pump }) => {
                 let fate = flight.mark.fate(&error, hold.link());
+                // The peer has yet to learn of a reset from this side: the body failed, or h2 took offence at the answer.
+                if error.is_reset() && !error.is_remote() {
+                    hold.cut_short();
+                }
                 let failure = pump.as_ref().and_then(Pump::failure);
                 let body = match (failure, pump) {
                     (Some(status), _) => return end(What::Body(status)),

@@ -134,7 +134,7 @@ impl Outgoing {
     /// the body makes as it is polled inherit there what they would here.
     pub(crate) fn pump(self, stream: SendStream<Bytes>, hold: Hold) -> Pump {
         let signals = Arc::new(Signals::default());
-        let task = tokio::spawn(carried(run(self, stream, hold, signals.clone())));
+        let task = tokio::spawn(carried(run(self, hold, stream, signals.clone())));
         Pump { task, signals }
     }
 
@@ -225,7 +225,8 @@ async fn send_chunk(stream: &mut SendStream<Bytes>, mut chunk: Bytes) -> Result<
     Ok(())
 }
 
-async fn run(mut outgoing: Outgoing, mut stream: SendStream<Bytes>, hold: Hold, signals: Arc<Signals>) -> Outgoing {
+/// The stream's handle comes after the slot, so that it goes before it where the task is aborted, too.
+async fn run(mut outgoing: Outgoing, hold: Hold, mut stream: SendStream<Bytes>, signals: Arc<Signals>) -> Outgoing {
     let sending = signals.stop.run_until_cancelled(outgoing.send(&mut stream, &signals));
     if let Some(Err(Stopped::Body(status))) = sending.await {
         // The only place that sets it, and once.

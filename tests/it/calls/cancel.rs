@@ -6,10 +6,14 @@ use std::task::{Context, Poll};
 
 use h2::Reason;
 use pool_runtime::Pool;
-use tests::fault::{FaultServer, cases};
+use tests::fault::{Conn, FaultServer, cases};
 use tests::pb::TestRequest;
 use tests::server::TestServer;
+use tests::wire::kind;
+use tokio::sync::mpsc;
 use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Code;
 
 use super::{Client, client, connected, echo, endless, eventually, hanging, idle, no_more_tasks_than, one_slot, tasks};
 
@@ -158,4 +162,39 @@ async fn a_call_that_is_over_leaves_its_stream_alone() {
     let stats = server.until(|stats| stats.streams_now == 0).await;
     assert_eq!((stats.streams_total, stats.cancelled), (6, 0));
     assert!(stats.connections[0].resets.is_empty());
+}
+
+/// The next call is made before the connection's task has had a turn, and h2 sends HEADERS before resets.
+#[tokio::test]
+async fn a_request_that_fails_keeps_its_slot_until_its_reset_is_written() {
+    let server = FaultServer::start(|mut conn: Conn| async move {
+        conn.handshake(&[]).await?;
+        // A connection that is told nothing has no turn of its own to write the reset in.
+        conn.withhold_windows();
+        conn.serve().await
+    })
+    .await;
+    let pool = Pool::builder(server.uri())
+        .max_connections(1)
+        .max_concurrent_streams(1)
+        .build()
+        .unwrap();
+    let client = Client::new(pool.clone()).max_encoding_message_size(1_000);
+    client.unary(echo()).await.unwrap();
+    let (requests, stream) = mpsc::channel(1);
+    let calls = tokio::spawn(async move {
+        let status = client.client_stream(ReceiverStream::new(stream)).await.unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+        client.unary(echo()).await.unwrap();
+    });
+    requests.send(echo()).await.unwrap();
+    server
+        .until(|stats| stats.frames().filter(|frame| frame.is(kind::DATA)).count() == 2)
+        .await;
+    let payload = vec![0; 2_000];
+    requests.send(TestRequest { payload, script: None }).await.unwrap();
+    calls.await.unwrap();
+    let stats = server.stats();
+    assert_eq!((stats.streams_total, stats.streams_peak), (3, 1));
+    idle(&pool).await;
 }

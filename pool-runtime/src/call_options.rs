@@ -51,7 +51,7 @@ impl CallOptions {
     }
 
     /// Sends the call several times side by side by this policy, in place of any other. The request may be processed
-    /// more than once.
+    /// more than once. Of no effect over a [`Lease`](crate::Lease), and where the request streams.
     pub fn hedge(mut self, policy: HedgingPolicy) -> Self {
         self.extra = Extra::Attempts(Attempts::Hedge(policy));
         self

@@ -69,8 +69,8 @@
 //!
 //! - **Retries** come one after the other. A call is committed once its response begins: a failure after that is final. The
 //!   request is kept for the next attempt, a streamed one up to 256 KiB, past which the call is committed too.
-//! - **Hedges** run side by side, and the first to be answered wins. Only calls with one request message are hedged. A
-//!   hedge takes a slot only if one is free at once.
+//! - **Hedges** run side by side, and the first to be answered wins. Only calls with one request message are hedged, and
+//!   none over a [`Lease`]. A hedge takes a slot only if one is free at once.
 //! - The deadline spans all attempts, and each tells the server what is left of it. A retry that would begin past it is not
 //!   waited for.
 //! - The server has its say: `grpc-retry-pushback-ms` moves the next attempt or forbids it, and

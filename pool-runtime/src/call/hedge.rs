@@ -6,6 +6,7 @@ use pool_call_policy::{HedgingPolicy, MAX_ATTEMPTS};
 use tokio::time::Instant;
 
 use super::outcome::{Facts, Pushback};
+use crate::pool::config::LONGEST;
 
 /// How far a call has got with its policy.
 #[derive(Debug)]
@@ -29,7 +30,8 @@ pub(super) enum Verdict {
 }
 
 impl Hedge {
-    pub(super) fn new(policy: HedgingPolicy) -> Self {
+    pub(super) fn new(mut policy: HedgingPolicy) -> Self {
+        policy.delay = policy.delay.min(LONGEST);
         Self {
             policy,
             begun: 0,

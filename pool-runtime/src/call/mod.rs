@@ -100,8 +100,9 @@ pub(crate) async fn call(
         CallSpan::of(shared, &head.uri),
     );
     let retry = match &options.attempts {
-        // A request that streams is not hedged: its parts are made once, at the pace of one attempt.
-        Some(Attempts::Hedge(policy)) if body.is_complete() => {
+        // A request that streams is not hedged: its parts are made once, at the pace of one attempt. Nor is a call on a
+        // lease, which has one stream.
+        Some(Attempts::Hedge(policy)) if body.is_complete() && matches!(source, Source::Pool(_)) => {
             let span = call.span.clone();
             return span.ended(span.around(Box::pin(race::run(call, body, *policy, now))).await);
         }

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use h2::Reason;
-use pool_runtime::{Error, Pool};
+use pool_runtime::{CallOptions, Codes, Error, HedgingPolicy, Pool};
 use tests::fault::FaultServer;
 use tests::pb::Script;
+use tests::pb::test_service_client::TestServiceClient;
 use tests::server::TestServer;
 use tokio::time::Instant;
-use tonic::Code;
+use tonic::{Code, Request};
 
 use super::Step::{Fail, Hang, PushBack, Reply};
 use super::{Client, Extra, NEVER, echo, failing, hedge, pool, pool_of, previous, scripted, steps};
@@ -165,6 +166,29 @@ async fn a_request_that_streams_is_not_hedged() {
     assert_eq!(status.code(), Code::DeadlineExceeded);
     assert_eq!((server.stats().streams_total, pool.stats().hedged), (1, 0));
     idle(&pool).await;
+}
+
+#[tokio::test]
+async fn a_call_over_a_lease_is_not_hedged() {
+    let (server, log) = steps([Hang, Reply]).await;
+    let pool = pool(server.uri());
+    let lease = pool.acquire().await.unwrap();
+    let policy = HedgingPolicy::new(2, MS(1), Codes::UNAVAILABLE).unwrap();
+    let mut request = Request::new(echo());
+    request.set_timeout(MS(150));
+    request.extensions_mut().insert(CallOptions::new().hedge(policy));
+    let status = TestServiceClient::new(lease).unary(request).await.unwrap_err();
+    assert_eq!((status.code(), log.len()), (Code::DeadlineExceeded, 1));
+    assert_eq!(pool.stats().hedged, 0);
+    idle(&pool).await;
+}
+
+#[tokio::test]
+async fn a_delay_of_for_ever_overflows_no_clock() {
+    let server = TestServer::start().await;
+    let pool = pool_of(&server);
+    Client::new(&pool, hedge(2, Duration::MAX)).unary(echo()).await.unwrap();
+    assert_eq!(pool.stats().hedged, 0);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use http_body::Body as _;
 use tonic::codec::{Codec, CompressionEncoding, Streaming};
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Response, Status};
@@ -46,6 +47,9 @@ impl Settings {
         C::Decode: Sync,
     {
         let (parts, body) = response.into_parts();
+        if body.is_end_stream() {
+            return Err(failed(Failure::Empty, parts.headers));
+        }
         let encoding = self.encoding(&parts.headers)?;
         let mut messages = Streaming::new_response(codec.decoder(), body, parts.status, encoding, limit);
         let message = match messages.message().await {

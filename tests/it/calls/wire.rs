@@ -277,6 +277,28 @@ async fn compression_passes_in_both_directions() {
 }
 
 #[tokio::test]
+async fn a_failure_in_the_headers_is_read_whatever_encoding_they_name() {
+    let server = FaultServer::start(|mut conn: Conn| async move {
+        conn.handshake(&[]).await?;
+        let stream = conn.next_request().await?.stream;
+        let headers = [
+            (":status", "200"),
+            ("content-type", "application/grpc"),
+            ("grpc-encoding", "gzip"),
+            ("grpc-status", "5"),
+            ("grpc-message", "no such thing"),
+        ];
+        conn.send_headers(stream, &headers, true).await?;
+        conn.until_closed().await
+    })
+    .await;
+    let client = client(server.uri()).accept_compressed(Gzip);
+    let status = client.unary(echo()).await.unwrap_err();
+    assert_eq!((status.code(), status.message()), (Code::NotFound, "no such thing"));
+    idle(client.pool()).await;
+}
+
+#[tokio::test]
 async fn messages_over_the_limits_fail_the_call_and_nothing_else() {
     let server = TestServer::start().await;
     let client = connected(server.uri()).await;

@@ -34,8 +34,8 @@ pub(crate) struct Outgoing {
     first: Bytes,
     more: Vec<Bytes>,
     size: usize,
-    /// More was taken than is kept: the call cannot be sent again.
-    overflowed: bool,
+    /// More was taken than is kept, or it failed: the call cannot be sent again.
+    is_lost: bool,
     /// `None` once the body has ended.
     rest: Option<Body>,
     /// The method takes one message, and this is it: a peer that has not got it has nothing to process.
@@ -49,7 +49,7 @@ impl Outgoing {
             size: message.len(),
             first: message,
             more: Vec::new(),
-            overflowed: false,
+            is_lost: false,
             rest: None,
             is_message: true,
         }
@@ -61,7 +61,7 @@ impl Outgoing {
             first: Bytes::new(),
             more: Vec::new(),
             size: 0,
-            overflowed: false,
+            is_lost: false,
             rest: Some(body),
             is_message: false,
         };
@@ -94,7 +94,7 @@ impl Outgoing {
             first: self.first.clone(),
             more: self.more.clone(),
             size: self.size,
-            overflowed: self.overflowed || self.rest.is_some(),
+            is_lost: self.is_lost || self.rest.is_some(),
             rest: None,
             is_message: self.is_message,
         }
@@ -115,7 +115,7 @@ impl Outgoing {
     }
 
     pub(crate) fn can_replay(&self) -> bool {
-        !self.overflowed
+        !self.is_lost
     }
 
     /// Hands a complete body to h2. Memory is no concern: it is all here already. If the stream is gone, the response
@@ -140,17 +140,22 @@ impl Outgoing {
 
     /// Keeps a chunk for sending it again, or gives that up for good.
     fn keep(&mut self, chunk: &Bytes, committed: bool) {
-        if self.overflowed {
+        if self.is_lost {
             return;
         }
         self.size += chunk.len();
         if committed || self.size > REPLAY_BUFFER {
-            self.overflowed = true;
-            self.first = Bytes::new();
-            self.more = Vec::new();
+            self.forget();
         } else {
             self.store(chunk.clone());
         }
+    }
+
+    /// Gives up sending it again.
+    fn forget(&mut self) {
+        self.is_lost = true;
+        self.first = Bytes::new();
+        self.more = Vec::new();
     }
 
     fn store(&mut self, chunk: Bytes) {
@@ -229,6 +234,8 @@ async fn send_chunk(stream: &mut SendStream<Bytes>, mut chunk: Bytes) -> Result<
 async fn run(mut outgoing: Outgoing, hold: Hold, mut stream: SendStream<Bytes>, signals: Arc<Signals>) -> Outgoing {
     let sending = signals.stop.run_until_cancelled(outgoing.send(&mut stream, &signals));
     if let Some(Err(Stopped::Body(status))) = sending.await {
+        // What comes after the message that failed would be sent again without it.
+        outgoing.forget();
         // The only place that sets it, and once.
         let _ = signals.failed.set(status);
         stream.send_reset(Reason::CANCEL);

@@ -1,13 +1,17 @@
 //! Attempts one after the other: which failures are retried, what the server sees, and what the caller gets.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use h2::Reason;
 use pool_runtime::{Error, Phase, Pool, pooled_client};
+use tests::fault::{Conn, FaultServer};
 use tests::pb::{Failure, Script, TestRequest};
 use tests::server::TestServer;
 use tests::within;
 use tokio::time::Instant;
+use tokio_stream::{Stream, StreamExt};
 use tonic::{Code, Response};
 
 use super::Step::{Cut, Fail, FailLate, Http, PushBack, Reply, Reset};
@@ -195,6 +199,53 @@ async fn a_request_that_still_streams_is_taken_back_for_the_retry() {
         (2, 2, &b"payloadpayload"[..])
     );
     idle(&pool).await;
+}
+
+/// A request stream with an oversize message between two others. That comes so many turns of the task after the server
+/// has failed the call.
+fn oversize_in_between(failed: Arc<AtomicBool>, turns: u32) -> impl Stream<Item = TestRequest> + Send + 'static {
+    let large = async move {
+        while !failed.load(Relaxed) {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
+        TestRequest {
+            payload: vec![0; 2_000],
+            script: None,
+        }
+    };
+    let large = tokio_stream::once(Box::pin(large)).then(|large| large);
+    tokio_stream::once(echo())
+        .chain(large)
+        .chain(tokio_stream::once(echo()))
+}
+
+#[tokio::test]
+async fn a_request_that_fails_is_never_retried_without_what_it_failed_with() {
+    for turns in 0..20 {
+        let failed = Arc::new(AtomicBool::new(false));
+        let seen = failed.clone();
+        let server = FaultServer::start(move |mut conn: Conn| {
+            let failed = seen.clone();
+            async move {
+                conn.handshake(&[]).await?;
+                let first = conn.next_opened().await?.stream;
+                conn.fail(first, Code::Unavailable, "as told").await?;
+                failed.store(true, Relaxed);
+                conn.serve().await
+            }
+        })
+        .await;
+        let pool = Pool::builder(server.uri()).max_connections(1).build().unwrap();
+        let mut client = Client::new(&pool, retry(2));
+        client.calls = client.calls.max_encoding_message_size(1_000);
+        let call = tokio::spawn(async move { client.client_stream(oversize_in_between(failed, turns)).await });
+        let answer = within("the call", call).await.unwrap();
+        assert!(answer.is_err(), "{turns} turns: {answer:?}");
+        idle(&pool).await;
+    }
 }
 
 #[tokio::test]

@@ -24,6 +24,8 @@ use super::outcome::Failed;
 use super::outgoing::Outgoing;
 use super::span::CallSpan;
 use super::{Head, Inherited, Source};
+use crate::Error;
+use crate::error::{Kind, Phase};
 use crate::pool::event::Event;
 
 /// Makes a call with a body that is complete, in as many attempts as its policy has. Dropping the future cancels all.
@@ -70,6 +72,10 @@ impl<'a> Race<'a> {
         hedge.begin(self.since);
         let (mut sent, mut was_sent) = (0, false);
         loop {
+            if attempts.is_empty() && self.is_cancelled_before(hedge.due()).await {
+                let error = Error::new(Kind::Cancelled { phase: Phase::Waiting }, &shared.endpoint);
+                return Err(error.after(sent, was_sent).into());
+            }
             let mut failed = match next(&mut attempts, hedge.due()).await {
                 None => {
                     self.hedge(&mut hedge, &mut attempts, &body);
@@ -88,6 +94,14 @@ impl<'a> Race<'a> {
                 failed.was_sent = was_sent || under_way > 0;
                 return failed.into_result(&shared.endpoint);
             }
+        }
+    }
+
+    /// Waits with no attempt under way, which would see for itself that the incoming call is cancelled.
+    async fn is_cancelled_before(&self, due: Option<Instant>) -> bool {
+        match (&self.incoming, due) {
+            (Some(incoming), Some(due)) => incoming.until_cancelled(sleep_until(due)).await.is_none(),
+            _ => false,
         }
     }
 

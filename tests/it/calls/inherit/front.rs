@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
-use pool_runtime::{InheritLayer, Inherited, Pool};
+use pool_runtime::{CallOptions, Codes, HedgingPolicy, InheritLayer, Inherited, Pool, RetryPolicy};
 use tests::pb::test_service_client::TestServiceClient;
 use tests::pb::test_service_server::{TestService, TestServiceServer};
 use tests::pb::{TestReply, TestRequest};
@@ -14,9 +14,12 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::service::InterceptorLayer;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{IntoRequest, Request, Response, Status, Streaming};
 
 use super::super::{Answer, Client};
+
+/// Between attempts, where the server says nothing else.
+const MOMENT: Duration = Duration::from_millis(1);
 
 /// What became of a call to the back.
 pub(super) type Outcome = Result<TestReply, Status>;
@@ -68,6 +71,16 @@ impl Front {
             }
             "spawned" => self.spawn(None, unary(client, request)).await,
             "spawned in scope" => self.spawn(Inherited::current(), unary(client, request)).await,
+            "retried in scope" => {
+                let policy = RetryPolicy::new(2, MOMENT, MOMENT, 1.0, Codes::UNAVAILABLE).unwrap();
+                let call = unary(client, with(CallOptions::new().retry(policy), request));
+                self.spawn(Inherited::current(), call).await
+            }
+            "hedged in scope" => {
+                let policy = HedgingPolicy::new(2, MOMENT, Codes::UNAVAILABLE).unwrap();
+                let call = unary(client, with(CallOptions::new().hedge(policy), request));
+                self.spawn(Inherited::current(), call).await
+            }
             "streamed in scope" => self.spawn(Inherited::current(), last_of_stream(client, request)).await,
             "left behind in scope" => {
                 drop(self.spawn(Inherited::current(), unary(client, request)));
@@ -116,7 +129,13 @@ fn reply(answer: Answer) -> Outcome {
     answer.map(Response::into_inner)
 }
 
-async fn unary(client: Client, request: TestRequest) -> Outcome {
+fn with(options: CallOptions, request: TestRequest) -> Request<TestRequest> {
+    let mut request = Request::new(request);
+    request.extensions_mut().insert(options);
+    request
+}
+
+async fn unary(client: Client, request: impl IntoRequest<TestRequest>) -> Outcome {
     reply(client.unary(request).await)
 }
 

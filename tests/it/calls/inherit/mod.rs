@@ -5,7 +5,7 @@ mod front;
 use std::time::Duration;
 
 use pool_runtime::{Error, Inherited, Lease, Phase, Pool};
-use tests::pb::{Script, TestReply, TestRequest};
+use tests::pb::{Failure, Script, TestReply, TestRequest};
 use tests::server::TestServer;
 use tests::within;
 use tokio::sync::mpsc;
@@ -274,6 +274,31 @@ async fn cancelling_a_call_takes_those_of_tasks_in_its_scope_out_of_the_queue() 
     drop(held);
     chain.check_cancelled(0).await;
     assert_eq!(chain.back.stats().streams_total, 0);
+}
+
+#[tokio::test]
+async fn cancelling_a_call_ends_the_delays_between_attempts_of_those_in_its_scope() {
+    for how in ["retried in scope", "hedged in scope"] {
+        let mut chain = Chain::new().await;
+        // Within the deadline of 30 s, and longer than this test waits.
+        let pushback = ("grpc-retry-pushback-ms".to_owned(), "25000".to_owned());
+        let script = Script {
+            failure: Some(Failure {
+                code: Code::Unavailable.into(),
+                ..Failure::default()
+            }),
+            trailers: [pushback].into(),
+            ..Script::default()
+        };
+        let mut call = Box::pin(chain.front.unary(asking(how, script)));
+        tokio::select! {
+            answer = &mut call => panic!("{answer:?}"),
+            _ = chain.back.until(|stats| stats.streams_total == 1 && stats.streams_now == 0) => {}
+        }
+        super::eventually("the delay", || chain.pool.stats().in_flight == 0).await;
+        drop(call);
+        check_inherited(chain.outcome().await, Code::Cancelled, (Some(Phase::Waiting), true, 1));
+    }
 }
 
 #[tokio::test]

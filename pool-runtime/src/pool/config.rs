@@ -12,7 +12,6 @@ use super::backoff::Backoff;
 use super::bounds::Bounds;
 use super::picker::Strategy;
 use super::policy::{Overflow, Policy};
-use super::throttle;
 use crate::Error;
 use crate::conn::handshake::Http2Settings;
 use crate::conn::keepalive::KeepAliveConfig;
@@ -167,8 +166,10 @@ impl Config {
         if let Some(problem) = policy.backoff.problem() {
             return Err(Error::config("backoff", problem, endpoint));
         }
-        if let Some(problem) = self.retry_throttling.and_then(throttle::problem) {
-            return Err(Error::config("retry_throttling", problem, endpoint));
+        if let Some(throttling) = self.retry_throttling
+            && let Err(invalid) = RetryThrottling::new(throttling.max_tokens, throttling.token_ratio)
+        {
+            return Err(Error::config("retry_throttling", invalid.to_string(), endpoint));
         }
         if let Some(agent) = &self.user_agent
             && HeaderValue::from_str(agent).is_err()

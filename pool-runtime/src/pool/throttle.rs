@@ -68,18 +68,6 @@ impl Throttle {
     }
 }
 
-/// What is wrong with the values, and with which of them.
-pub(crate) fn problem(throttling: RetryThrottling) -> Option<&'static str> {
-    let ratio = throttling.token_ratio;
-    if !(1..=MOST_TOKENS).contains(&throttling.max_tokens) {
-        Some("max_tokens is not in 1..=1000")
-    } else if !ratio.is_finite() || thousandths(ratio) == 0 {
-        Some("token_ratio is less than a thousandth")
-    } else {
-        None
-    }
-}
-
 /// Further digits are dropped, as gRFC A6 has it. The cast saturates, and no number is zero.
 fn thousandths(ratio: f64) -> u32 {
     (ratio * f64::from(TOKEN) + 1e-6) as u32
@@ -140,25 +128,6 @@ mod tests {
         ];
         for (ratio, expected) in rows {
             assert_eq!(thousandths(ratio), expected, "{ratio}");
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_used_is_named() {
-        let rows = [
-            (1, 0.001, true),
-            (1_000, 100.0, true),
-            (0, 0.1, false),
-            (1_001, 0.1, false),
-            (10, 0.0, false),
-            (10, 0.000_5, false),
-            (10, -1.0, false),
-            (10, f64::NAN, false),
-            (10, f64::INFINITY, false),
-        ];
-        for (max, ratio, is_fine) in rows {
-            let problem = problem(RetryThrottling::unchecked(max, ratio));
-            assert_eq!(problem.is_none(), is_fine, "{max} {ratio} {problem:?}");
         }
     }
 }

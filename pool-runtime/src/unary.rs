@@ -1,8 +1,9 @@
 //! Unary calls of prost messages, without what a stream of messages needs.
 //!
 //! tonic makes a unary call of a stream of one message each way, with a buffer of 8 KiB for either, a boxed body and a
-//! copy of the trailers. Here the message is encoded into a buffer of its size, and decoded from the DATA frame it came
-//! in. What tonic's way would do differently, a compressed response, is left to tonic's way.
+//! copy of the trailers. Here a message is encoded into a buffer of its size, or a small one into a chunk that it shares
+//! with others, and decoded from the DATA frame it came in. What tonic's
+//! way would do differently, a compressed response, is left to tonic's way.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -13,7 +14,7 @@ use http_body::Body as _;
 use prost::Message;
 use tonic::Status;
 
-use crate::call::{GRPC_STATUS, Piece, ResponseBody};
+use crate::call::{Piece, ResponseBody};
 
 /// gRPC's message prefix: a flag for compression, and the length in four bytes.
 const PREFIX: usize = 5;
@@ -89,8 +90,8 @@ where
 fn status_of(trailers: &HeaderMap) -> Option<&HeaderValue> {
     match trailers.iter().next() {
         // Most often it is all there is, and comparing a name costs less than looking it up.
-        Some((name, code)) if name == GRPC_STATUS => Some(code),
-        _ => trailers.get(GRPC_STATUS),
+        Some((name, code)) if name == Status::GRPC_STATUS => Some(code),
+        _ => trailers.get(Status::GRPC_STATUS),
     }
 }
 
@@ -166,7 +167,7 @@ impl Incoming {
             0 => {}
             1 => {
                 return Err(Status::internal(
-                    "the message is compressed, but the response names no grpc-encoding",
+                    "the message is compressed, but the response names no grpc-encoding that was asked for",
                 ));
             }
             flag => {

@@ -23,7 +23,7 @@ use super::outcome::{self, Failed, What};
 use super::outgoing::{Outgoing, Pump};
 use super::retry::Retry;
 use super::span::CallSpan;
-use super::{GRPC_STATUS, Source, again};
+use super::{Source, again};
 use crate::Error;
 use crate::error::{Kind, Phase};
 use crate::pool::event::Event;
@@ -133,7 +133,7 @@ impl Start {
     /// Whether this commits the call (R10). It does not if the server failed the call at once (Trailers-Only), or
     /// somebody answered in its place.
     fn is_response(&self, headers: &HeaderMap) -> bool {
-        let is_failure = || headers.contains_key(GRPC_STATUS) && outcome::code(headers) != Code::Ok;
+        let is_failure = || headers.contains_key(Status::GRPC_STATUS) && outcome::code(headers) != Code::Ok;
         self.not_grpc.is_none() && !(self.has_ended && is_failure())
     }
 }

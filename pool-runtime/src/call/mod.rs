@@ -45,7 +45,6 @@ use self::deadline::{Deadline, Timer};
 pub(crate) use self::deadline::{GRPC_TIMEOUT, requested as requested_timeout, whole_header};
 pub(crate) use self::head::{Common, Head};
 pub use self::inherited::Inherited;
-pub(crate) use self::outcome::GRPC_STATUS;
 pub(crate) use self::outgoing::Outgoing;
 use self::retry::Retry;
 use self::span::CallSpan;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName};
+use http::HeaderMap;
 use pool_call_policy::Codes;
 use tonic::{Code, Status};
 
@@ -12,9 +12,6 @@ use super::outgoing::Outgoing;
 use crate::Error;
 use crate::error::Kind;
 use crate::pool::config::LONGEST;
-
-/// tonic has the name as text, which is parsed with every look.
-pub(crate) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// An attempt that came to nothing before its response began.
 #[derive(Debug)]
@@ -124,7 +121,7 @@ impl Failed {
 /// The status in a response's headers or trailers; without one it is not known.
 pub(super) fn code(headers: &HeaderMap) -> Code {
     headers
-        .get(GRPC_STATUS)
+        .get(Status::GRPC_STATUS)
         .map_or(Code::Unknown, |code| Code::from_bytes(code.as_bytes()))
 }
 

@@ -7,7 +7,6 @@ use tracing::field::Empty;
 use tracing::instrument::{Instrument, Instrumented};
 use tracing::span::Entered;
 
-use super::GRPC_STATUS;
 use crate::pool::shared::Shared;
 
 /// The span of a call, if anybody listens; a call without one carries next to nothing for it.
@@ -72,7 +71,7 @@ impl CallSpan {
 
     pub(super) fn record_trailers(&self, trailers: &HeaderMap) {
         if self.0.is_some()
-            && let Some(status) = trailers.get(GRPC_STATUS)
+            && let Some(status) = trailers.get(Status::GRPC_STATUS)
         {
             self.record(Code::from_bytes(status.as_bytes()));
         }

@@ -8,7 +8,7 @@ use tonic::metadata::MetadataMap;
 use tonic::{Code, Response, Status};
 
 use super::settings::{Settings, in_order};
-use crate::call::{GRPC_STATUS, ResponseBody};
+use crate::call::ResponseBody;
 use crate::status::drop_unreadable_details;
 use crate::unary::Failure;
 
@@ -23,7 +23,7 @@ pub(super) fn of<M>(parts: Parts, received: Result<(M, HeaderMap), Failure>) -> 
     };
     if trailers.len() == 1 {
         // Of an OK response the status is all there is, most often.
-        headers.insert(GRPC_STATUS, HeaderValue::from_static("0"));
+        headers.insert(Status::GRPC_STATUS, HeaderValue::from_static("0"));
     } else {
         headers.extend(trailers);
     }

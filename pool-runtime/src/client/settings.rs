@@ -67,7 +67,7 @@ const RESERVED: [HeaderName; 5] = [
     CONTENT_TYPE,
     HeaderName::from_static("grpc-message"),
     HeaderName::from_static("grpc-message-type"),
-    HeaderName::from_static("grpc-status"),
+    Status::GRPC_STATUS,
 ];
 
 /// The caller's metadata as headers.

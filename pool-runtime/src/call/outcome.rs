@@ -98,6 +98,11 @@ impl Failed {
         }
     }
 
+    /// The pool had no room for the attempt.
+    pub(super) fn is_turned_away(&self) -> bool {
+        matches!(&self.what, What::Error(error) if error.is_exhausted())
+    }
+
     /// What the caller gets. The server's word stays its own; after more than one attempt, [`Error::of`] finds in it how
     /// many there were.
     pub(super) fn into_result(self, endpoint: &Arc<str>) -> Result<http::Response<ResponseBody>, Status> {

@@ -89,6 +89,10 @@ impl<'a> Race<'a> {
             let facts = failed.facts();
             let allowed = shared.ledger.failed(facts.counts(self.codes));
             let under_way = attempts.len();
+            // One that was refused, and finds no room to be sent again, says nothing of those that are on their way.
+            if under_way > 0 && failed.is_turned_away() {
+                continue;
+            }
             if hedge.failed(facts, allowed, under_way, Instant::now(), deadline) == Verdict::Over {
                 failed.attempts = sent + u32::try_from(under_way).unwrap_or(u32::MAX);
                 failed.was_sent = was_sent || under_way > 0;

@@ -1,19 +1,21 @@
 //! Attempts side by side: when there is another, which one wins, and what becomes of the rest.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use h2::Reason;
-use pool_runtime::{CallOptions, Codes, Error, HedgingPolicy, Pool};
-use tests::fault::FaultServer;
+use pool_runtime::{CallOptions, Codes, Error, Event, HedgingPolicy, Pool};
+use tests::fault::{Conn, FaultServer};
 use tests::pb::Script;
 use tests::pb::test_service_client::TestServiceClient;
 use tests::server::TestServer;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tonic::{Code, Request};
 
 use super::Step::{Fail, Hang, PushBack, Reply};
 use super::{Client, Extra, NEVER, echo, failing, hedge, pool, pool_of, previous, scripted, steps};
-use crate::calls::{endless, facts, idle, one_slot};
+use crate::calls::{endless, eventually, facts, idle, one_slot};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
@@ -181,6 +183,48 @@ async fn a_call_over_a_lease_is_not_hedged() {
     assert_eq!((status.code(), log.len()), (Code::DeadlineExceeded, 1));
     assert_eq!(pool.stats().hedged, 0);
     idle(&pool).await;
+}
+
+/// Of two attempts on one connection the second is refused, and its slot goes to another call.
+#[tokio::test]
+async fn an_attempt_that_finds_no_room_again_leaves_the_others_alone() {
+    let (refuse, refused) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (go_on, gave_up) = (refuse.clone(), refused.clone());
+    let server = FaultServer::start(move |mut conn: Conn| {
+        let (go_on, gave_up) = (go_on.clone(), gave_up.clone());
+        async move {
+            conn.handshake(&[]).await?;
+            let first = conn.next_request().await?;
+            let second = conn.next_request().await?.stream;
+            go_on.notified().await;
+            conn.refuse(second).await?;
+            conn.next_request().await?;
+            gave_up.notified().await;
+            conn.reply(&first).await?;
+            conn.until_closed().await
+        }
+    })
+    .await;
+    let pool = Pool::builder(server.uri())
+        .max_connections(1)
+        .max_concurrent_streams(2)
+        .acquire_timeout(MS(50))
+        .observer(move |event: &Event<'_>| {
+            if let Event::GaveUp { .. } = event {
+                refused.notify_one();
+            }
+        })
+        .build()
+        .unwrap();
+    let hedged = Client::new(&pool, hedge(2, MS(1)));
+    let call = tokio::spawn(async move { hedged.unary(echo()).await });
+    server.until(|stats| stats.streams_now == 2).await;
+    let other = Client::new(&pool, hedge(2, NEVER));
+    let other = tokio::spawn(async move { other.unary(echo()).await });
+    eventually("the other call to wait", || pool.stats().waiting == 1).await;
+    refuse.notify_one();
+    call.await.unwrap().unwrap();
+    other.abort();
 }
 
 #[tokio::test]

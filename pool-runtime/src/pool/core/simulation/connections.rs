@@ -130,6 +130,7 @@ impl World {
         let now = self.now;
         let is_spare = self.serving() > self.floor();
         let took_calls = self.peers[&connection].takes_calls();
+        self.see_if_idle(connection);
         let next = self.input(|core, out| core.look_at(connection, now, out));
         assert!(
             is_spare || took_calls == self.peers[&connection].takes_calls(),

@@ -146,6 +146,12 @@ impl Owner for Reporter {
     fn is_busy(&self) -> bool {
         self.gate.read().in_flight() > 0
     }
+
+    fn saturated(&self, is_it: bool) {
+        // No more connections than threads can work at the same time.
+        let workers = Handle::try_current().map_or(1, |runtime| runtime.metrics().num_workers());
+        self.shared.saturated(self.connection, is_it, workers);
+    }
 }
 
 struct End {

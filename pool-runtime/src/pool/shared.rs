@@ -236,6 +236,11 @@ impl Shared {
         self.step(|core, out| core.limit_changed(connection, streams(limit), Instant::now(), out));
     }
 
+    pub(crate) fn saturated(self: &Arc<Self>, connection: ConnectionId, is_it: bool, workers: usize) {
+        tracing::debug!(endpoint = %self.endpoint, connection, is_it, workers, "whether the connection's task is saturated");
+        self.step(|core, out| core.saturated(connection, is_it, workers, Instant::now(), out));
+    }
+
     pub(crate) fn going_away(self: &Arc<Self>, connection: ConnectionId, reason: CloseReason) {
         let is_news = self.step(|core, out| core.going_away(connection, reason, Instant::now(), out));
         if is_news && reason == CloseReason::TooManyPings {

@@ -42,6 +42,22 @@ impl<P, W> Core<P, W> {
         is_news
     }
 
+    /// A connection's task is busy all the time, on a runtime with so many threads, or is not any more. Its streams may
+    /// not be used up, but what it can do is.
+    pub(crate) fn saturated(
+        &mut self,
+        connection: ConnectionId,
+        is_it: bool,
+        workers: usize,
+        now: Instant,
+        out: &mut Vec<Effect<W>>,
+    ) {
+        let Some(index) = self.index_of(connection) else { return };
+        self.entries[index].saturated = is_it;
+        self.workers = workers;
+        self.plan(now, out);
+    }
+
     /// A call found the connection dead. It takes no more calls, so that the one that is sent again does not get it
     /// again; what its end means is judged when its task reports it.
     pub(crate) fn found_dead(&mut self, connection: ConnectionId, now: Instant, out: &mut Vec<Effect<W>>) {

@@ -76,6 +76,7 @@ impl<P, W> Core<P, W> {
             resets: 0,
             surplus: false,
             dead: false,
+            saturated: false,
         });
         if let Some(oldest) = self.find(|entry| entry.takes_calls() && entry.state == ConnectionState::Retiring) {
             self.drain(oldest, CloseReason::Lifetime, out);
@@ -175,9 +176,16 @@ impl<P, W> Core<P, W> {
         peer.unwrap_or(mine).min(mine)
     }
 
+    /// Every connection's task is busy all the time, and there is a thread for one more.
+    fn is_saturated(&self) -> bool {
+        let mut serving = self.entries.iter().filter(|entry| entry.takes_calls());
+        (1..self.workers).contains(&self.serving()) && serving.all(|entry| entry.saturated)
+    }
+
     fn situation(&self) -> Situation {
         Situation {
             serving: self.serving(),
+            saturated: self.is_saturated(),
             retiring: self
                 .entries
                 .iter()

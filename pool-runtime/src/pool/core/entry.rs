@@ -25,6 +25,8 @@ pub(crate) struct Entry<P> {
     pub(super) surplus: bool,
     /// A call found it dead before its own task did.
     pub(super) dead: bool,
+    /// Its task is busy all the time.
+    pub(super) saturated: bool,
 }
 
 impl<P> Entry<P> {

@@ -72,6 +72,8 @@ pub(crate) struct Core<P, W> {
     /// The gates say that callers wait.
     gates_wait: bool,
     lost_in_use: usize,
+    /// Threads of the runtime that drives the connections, as far as one has said.
+    workers: usize,
     /// The numbers of connections that `ready(n)` callers wait for.
     floors: Vec<usize>,
     cursor: usize,
@@ -90,6 +92,7 @@ impl<P, W> Core<P, W> {
             failing: None,
             last_limit: None,
             lost_in_use: 0,
+            workers: 1,
             useless: 0,
             completed: 0,
             gates_wait: false,

@@ -10,7 +10,7 @@ use crate::pool::picker::{self, Load, Strategy};
 pub(super) type Action = fn(&mut World);
 
 /// What happens, and how often as compared to the others.
-pub(super) const ACTIONS: [(u32, Action); 28] = [
+pub(super) const ACTIONS: [(u32, Action); 29] = [
     (20, World::call),
     (20, World::call_past_the_pool),
     (4, World::remember),
@@ -26,6 +26,7 @@ pub(super) const ACTIONS: [(u32, Action); 28] = [
     (2, World::go_away),
     (2, World::lose_a_connection),
     (2, World::find_one_dead),
+    (3, World::saturate_or_relax),
     (6, World::end_a_drained_connection),
     (4, World::hear_late_news),
     (15, World::look_where_due),

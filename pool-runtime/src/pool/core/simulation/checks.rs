@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::world::{Caller, World};
+use super::world::{Caller, WORKERS, World};
 use crate::pool::core::{ConnectionId, MAX_RESETS, Refusal};
 use crate::pool::event::ConnectionState;
 
@@ -137,7 +137,8 @@ impl World {
         let dials = self.dials.len();
         let retiring = self.retiring();
         let kept = self.floor().saturating_sub(self.serving() - retiring);
-        let others = kept.max(self.losses).max(retiring.min(1));
+        let saturated = usize::from(self.is_saturated());
+        let others = kept.max(self.losses).max(retiring.min(1)).max(saturated);
         assert!(
             dials <= self.needed_for_callers().max(others),
             "no more is dialled than is needed"
@@ -162,6 +163,15 @@ impl World {
         assert!(
             !self.queue.is_empty() || !self.remembered.iter().any(needs_no_decision),
             "a slot that needs no decision is had without one"
+        );
+    }
+
+    /// A connection's task has said how busy it is.
+    pub(super) fn check_saturation(&self) {
+        let has_room = self.serving() < self.core.policy().max_connections;
+        assert!(
+            self.closed || !self.is_saturated() || !has_room || !self.dials.is_empty(),
+            "a pool that cannot do more gets another connection"
         );
     }
 
@@ -253,6 +263,11 @@ impl World {
     }
 
     /// Connections that it takes to serve all who wait at once.
+    fn is_saturated(&self) -> bool {
+        let mut serving = self.peers.values().filter(|peer| peer.takes_calls());
+        (1..WORKERS).contains(&self.serving()) && serving.all(|peer| peer.saturated)
+    }
+
     fn needed_for_callers(&self) -> usize {
         let policy = self.core.policy();
         let uses = policy

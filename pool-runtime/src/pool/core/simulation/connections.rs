@@ -1,6 +1,6 @@
 //! What can befall a connection that is up.
 
-use super::world::World;
+use super::world::{WORKERS, World};
 use crate::pool::core::ConnectionId;
 use crate::pool::event::CloseReason;
 
@@ -83,6 +83,17 @@ impl World {
                 self.serving_without(connection),
                 "a dead connection evicts nobody else"
             );
+        }
+    }
+
+    pub(super) fn saturate_or_relax(&mut self) {
+        if let Some(connection) = self.some_peer(|_| true) {
+            let is_it = self.rng.bool();
+            self.show(if is_it { "saturate" } else { "relax" }, connection);
+            let now = self.now;
+            self.peers.get_mut(&connection).expect("a connection").saturated = is_it;
+            self.input(|core, out| core.saturated(connection, is_it, WORKERS, now, out));
+            self.check_saturation();
         }
     }
 

@@ -19,6 +19,9 @@ use crate::pool::waiters::WaiterId;
 /// How many of the last steps a failure shows.
 const SHOWN: usize = 25;
 
+/// Threads of the runtime that drives the connections.
+pub(super) const WORKERS: usize = 3;
+
 /// A caller in the queue, as the books have it.
 #[derive(Debug)]
 pub(super) struct Caller {
@@ -51,6 +54,8 @@ pub(super) struct Peer {
     pub(super) draining: bool,
     /// A call found it dead; its task has not said so yet.
     pub(super) dead: bool,
+    /// Its task is busy all the time.
+    pub(super) saturated: bool,
     pub(super) opened: Instant,
     /// Since when the core knows that it has no call.
     pub(super) idle_since: Option<Instant>,
@@ -382,6 +387,7 @@ impl Peer {
             surplus: false,
             draining: false,
             dead: false,
+            saturated: false,
             opened: now,
             idle_since: Some(now),
             // Its task looks as soon as it runs.

@@ -110,6 +110,18 @@
 //! new ones on its own runtime: a pool in a `static` serves tests that have a runtime each. A call on one runtime may
 //! use a connection that another drives, and fails if that one is shut down under it.
 //!
+//! # How many connections
+//!
+//! The pool opens another connection when calls wait for a stream, and when the tasks of all its connections are busy all
+//! the time, which is when a core is used up and not the streams; on a runtime with one thread the latter never happens.
+//! So with many cores, leave [`max_connections`](Builder::max_connections) at about their number.
+//!
+//! Messages of any size go at full speed over a local network with the defaults: frames of 1 MiB, windows of 2 MiB for a
+//! stream and 5 MiB for a connection. A window is what may be under way: a single stream gets no more than its window in
+//! a round trip, 2 MiB in 100 ms being 20 MB/s. Over a long network with more bandwidth than that, raise
+//! [`initial_stream_window_size`](Builder::initial_stream_window_size) to bandwidth times round trip, and the connection's
+//! with it. Messages over 4 MiB are refused unless the client is told otherwise (`max_decoding_message_size`).
+//!
 //! # Cargo features
 //!
 //! - `tls-ring` or `tls-aws-lc`: `https` targets, by rustls with that provider.

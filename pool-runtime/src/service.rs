@@ -109,8 +109,11 @@ impl Service<http::Request<Body>> for Lease {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> ResponseFuture {
-        let (shared, slot) = self.parts();
+        let parts = self.parts();
         ResponseFuture(Box::pin(async move {
+            let Some((shared, slot)) = parts else {
+                return Err(Status::internal("the lease lost its slot"));
+            };
             call_plain(Source::Lease(&shared, &slot), request).await
         }))
     }

@@ -54,22 +54,19 @@ impl<'a> Head<'a> {
     }
 
     pub(super) fn request(&self, deadline: Option<Deadline>, now: Instant) -> http::Request<()> {
-        let (mut headers, said) = match self.common {
+        let mut headers = match self.common {
             Some(common) => {
                 let mut headers = common.headers.clone();
                 overlay(&mut headers, &self.own);
-                (headers, common.timeout.filter(|_| self.own.is_empty()))
+                headers
             }
-            None => (self.own.clone(), None),
+            None => self.own.clone(),
         };
-        match deadline {
-            Some(deadline) if said == Some(deadline.after) && deadline.is_whole(now) => {}
-            Some(deadline) => {
-                headers.insert(GRPC_TIMEOUT, deadline.header(now));
-            }
-            None => {
-                headers.remove(GRPC_TIMEOUT);
-            }
+        if !self.says(deadline, now) {
+            match deadline {
+                Some(deadline) => headers.insert(GRPC_TIMEOUT, deadline.header(now)),
+                None => headers.remove(GRPC_TIMEOUT),
+            };
         }
         let mut request = http::Request::new(());
         *request.method_mut() = Method::POST;
@@ -77,6 +74,19 @@ impl<'a> Head<'a> {
         *request.version_mut() = http::Version::HTTP_2;
         *request.headers_mut() = headers;
         request
+    }
+}
+
+impl Head<'_> {
+    /// Whether the headers that the client's calls have in common are right about the deadline.
+    fn says(&self, deadline: Option<Deadline>, now: Instant) -> bool {
+        let Some(common) = self.common.filter(|_| self.own.is_empty()) else {
+            return false;
+        };
+        match deadline {
+            Some(deadline) => common.timeout == Some(deadline.after) && deadline.is_whole(now),
+            None => common.timeout.is_none(),
+        }
     }
 }
 

@@ -27,6 +27,9 @@ use super::inherited::carried;
 /// How much of a streamed request is kept for sending it again (R10). gRPC's C core keeps 256 KiB too.
 const REPLAY_BUFFER: usize = 256 << 10;
 
+/// A chunk up to this size is copied to be kept.
+const SMALL: usize = 1 << 10;
+
 /// A request's body: what was taken from it, and the rest.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
@@ -158,7 +161,13 @@ impl Outgoing {
         self.more = Vec::new();
     }
 
+    /// A small chunk is copied: it may be a slice of the 8 KiB in which tonic encodes, and is kept as long as the call
+    /// may be sent again.
     fn store(&mut self, chunk: Bytes) {
+        let chunk = match chunk.len() {
+            0..=SMALL => Bytes::copy_from_slice(&chunk),
+            _ => chunk,
+        };
         match self.first.is_empty() {
             true => self.first = chunk,
             false => self.more.push(chunk),

@@ -92,8 +92,9 @@ pub(super) fn common(
     headers.insert(TE, HeaderValue::from_static("trailers"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert(USER_AGENT, user_agent.clone());
-    // There is a place for it at any rate: a map that was cloned has no room for one more.
-    headers.insert(call::GRPC_TIMEOUT, call::whole_header(timeout.unwrap_or_default()));
+    if let Some(timeout) = timeout {
+        headers.insert(call::GRPC_TIMEOUT, call::whole_header(timeout));
+    }
     if !accepted.is_empty() {
         let names = in_order(accepted).into_iter().map(|encoding| format!("{encoding},"));
         if let Ok(names) = HeaderValue::try_from(names.collect::<String>() + "identity") {

@@ -20,6 +20,7 @@ use super::Link;
 use super::control::Drain;
 use super::handshake::{Http2, Ready};
 use super::keepalive::{Dead, KeepAlive, KeepAliveConfig};
+use super::load::Load;
 use crate::pool::event::CloseReason;
 
 /// Whom the driver tells what becomes of its connection.
@@ -32,6 +33,8 @@ pub(crate) trait Owner: Send + Unpin + 'static {
     fn look(&self) -> Option<Instant>;
     /// Whether calls are in flight.
     fn is_busy(&self) -> bool;
+    /// The connection's task is busy all the time, or is not any more.
+    fn saturated(&self, is_it: bool);
 }
 
 /// The least that a turn may read: some ten small responses.
@@ -61,6 +64,7 @@ pub(crate) struct Driver<T, O> {
     drain: Option<Drain>,
     /// h2 has given the connection up, or it drains and had no calls when last looked at: only its last words are left.
     parting: bool,
+    load: Load,
     limit: usize,
     read_before: u64,
     yielded: bool,
@@ -84,6 +88,7 @@ where
             timer: Box::pin(sleep_until(Instant::now())),
             drain: None,
             parting: false,
+            load: Load::new(Instant::now()),
             limit,
             read_before: 0,
             yielded: false,
@@ -103,6 +108,9 @@ where
     }
 
     fn look(&mut self) {
+        if let Some(is_it) = self.load.judge(Instant::now()) {
+            self.owner.saturated(is_it);
+        }
         let next = self.owner.look().unwrap_or_else(|| Instant::now() + FAR);
         if self.drain.is_none() {
             self.timer.as_mut().reset(next);
@@ -202,7 +210,11 @@ where
             return Poll::Pending;
         }
         this.yielded = false;
+        let began = this.load.samples().then(Instant::now);
         let turn = this.turn(cx);
+        if let Some(is_it) = began.and_then(|began| this.load.turn(began, Instant::now())) {
+            this.owner.saturated(is_it);
+        }
         if let Poll::Ready(reason) = turn {
             // Before h2 is dropped, which fails what is still in flight: those calls can say why.
             this.link.end(reason);

@@ -23,6 +23,7 @@ pub(crate) mod handshake;
 mod happy_eyeballs;
 pub(crate) mod io;
 pub(crate) mod keepalive;
+mod load;
 pub(crate) mod pace;
 pub(crate) mod progress;
 mod resolve;

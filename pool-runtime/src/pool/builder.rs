@@ -86,7 +86,7 @@ impl Builder {
     /// The usage limit: the most calls in flight on one connection. Default 100, what servers commonly allow.
     ///
     /// What the peer allows at the moment (SETTINGS_MAX_CONCURRENT_STREAMS) binds too; the smaller counts. With 1,
-    /// each call has its connection to itself (exclusive checkout).
+    /// each call has its connection to itself (exclusive checkout). More than 131,071 count as that many.
     pub fn max_concurrent_streams(mut self, n: u32) -> Self {
         self.config.policy.max_concurrent_streams = n;
         self
@@ -124,7 +124,8 @@ impl Builder {
         self
     }
 
-    /// A connection without calls for this long is closed, down to the minimum. Default 5 minutes, below what common
+    /// A connection without calls for this long is closed, down to the minimum. It is looked at each eighth of that time,
+    /// and may live that much longer: a call looks at no clock when it ends. Default 5 minutes, below what common
     /// proxies and firewalls allow; `None` keeps idle connections.
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.config.policy.idle_timeout = timeout.into();

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::core::ConnectionId;
 use super::event::{CloseReason, Event};
+use super::gate::Gate;
 use super::shared::Shared;
 use crate::conn::driver::{Driver, Owner};
 use crate::conn::error::ConnectError;
@@ -74,11 +75,16 @@ async fn run(mut dial: Dial, at: Option<Instant>) {
     match opened {
         Err(error) => shared.dial_failed(id, error, began.elapsed()),
         Ok((ready, link)) => {
-            let connection = Arc::new(Connection::new(ready.send.clone(), link.clone()));
-            let Some(connection) = shared.dialed(id, connection, ready.limit, began.elapsed()) else {
+            let connection = Connection::new(ready.send.clone(), link.clone());
+            let Some((connection, gate)) = shared.dialed(id, connection, ready.limit, began.elapsed()) else {
                 return;
             };
-            drive(Member { shared, connection }, ready, link).await;
+            let reporter = Reporter {
+                shared,
+                connection,
+                gate,
+            };
+            drive(reporter, ready, link).await;
         }
     }
 }
@@ -104,26 +110,27 @@ async fn open(shared: &Arc<Shared>) -> Result<(Ready<Transport>, Arc<Link>), Con
 }
 
 /// Drives a connection to its end and reports that, also when the task is dropped with its runtime.
-async fn drive(member: Member, ready: Ready<Transport>, link: Arc<Link>) {
-    let keepalive = member.shared.keep_alive();
-    let mut driver = Driver::new(ready, link, member.clone(), keepalive);
+async fn drive(reporter: Reporter, ready: Ready<Transport>, link: Arc<Link>) {
+    let keepalive = reporter.shared.keep_alive();
+    let mut driver = Driver::new(ready, link, reporter.clone(), keepalive);
     // Declared after the driver, so dropped before it: the calls that are cut are counted before h2 fails them, after
     // which each gives its slot back.
     let mut end = End {
-        member,
+        reporter,
         reason: CloseReason::RuntimeGone,
     };
     end.reason = (&mut driver).await;
 }
 
-/// A connection's place in its pool.
+/// Reports to the pool what becomes of a connection.
 #[derive(Debug, Clone)]
-struct Member {
+struct Reporter {
     shared: Arc<Shared>,
     connection: ConnectionId,
+    gate: Arc<Gate>,
 }
 
-impl Owner for Member {
+impl Owner for Reporter {
     fn limit_changed(&self, limit: usize) {
         self.shared.limit_changed(self.connection, limit);
     }
@@ -137,20 +144,23 @@ impl Owner for Member {
     }
 
     fn is_busy(&self) -> bool {
-        self.shared
-            .core()
-            .entry_mut(self.connection)
-            .is_some_and(|entry| entry.in_flight > 0)
+        self.gate.read().in_flight() > 0
+    }
+
+    fn saturated(&self, is_it: bool) {
+        // No more connections than threads can work at the same time.
+        let workers = Handle::try_current().map_or(1, |runtime| runtime.metrics().num_workers());
+        self.shared.saturated(self.connection, is_it, workers);
     }
 }
 
 struct End {
-    member: Member,
+    reporter: Reporter,
     reason: CloseReason,
 }
 
 impl Drop for End {
     fn drop(&mut self) {
-        self.member.shared.closed(self.member.connection, self.reason);
+        self.reporter.shared.closed(self.reporter.connection, self.reason);
     }
 }

@@ -21,19 +21,34 @@ use super::slot::Slot;
 ///
 /// The lease may outlive the pool; its connection then closes when it is dropped, or at the end of `drain_timeout`.
 pub struct Lease {
-    shared: Arc<Shared>,
-    slot: Arc<Mutex<Slot>>,
     connection: u64,
     opened: Instant,
+    held: Held,
+}
+
+/// A lease's slot. What it takes to share it is made when a call first does: many leases are over before that.
+enum Held {
+    Alone(Slot),
+    /// Calls take turns on it.
+    InTurns(Arc<Shared>, Arc<Mutex<Slot>>),
+    /// While one becomes the other, which nobody sees.
+    Neither,
 }
 
 impl Lease {
     pub(crate) fn new(slot: Slot) -> Self {
         Self {
-            shared: slot.shared().clone(),
             connection: slot.id(),
             opened: slot.connection().opened,
-            slot: Arc::new(Mutex::new(slot)),
+            held: Held::Alone(slot),
+        }
+    }
+
+    fn shared(&self) -> Option<&Arc<Shared>> {
+        match &self.held {
+            Held::Alone(slot) => Some(slot.shared()),
+            Held::InTurns(shared, _) => Some(shared),
+            Held::Neither => None,
         }
     }
 
@@ -50,19 +65,28 @@ impl Lease {
     /// Says that the connection is not to be used again: it drains from now on, calls in flight on it finish, and it
     /// is replaced. Saying it again changes nothing.
     pub fn mark_broken(&self) {
-        self.shared.going_away(self.connection, CloseReason::Broken);
+        if let Some(shared) = self.shared() {
+            shared.going_away(self.connection, CloseReason::Broken);
+        }
     }
 
     /// What a call over the lease needs of it.
-    pub(crate) fn parts(&self) -> (Arc<Shared>, Arc<Mutex<Slot>>) {
-        (self.shared.clone(), self.slot.clone())
+    pub(crate) fn parts(&mut self) -> Option<(Arc<Shared>, Arc<Mutex<Slot>>)> {
+        self.held = match std::mem::replace(&mut self.held, Held::Neither) {
+            Held::Alone(slot) => Held::InTurns(slot.shared().clone(), Arc::new(Mutex::new(slot))),
+            held => held,
+        };
+        match &self.held {
+            Held::InTurns(shared, slot) => Some((shared.clone(), slot.clone())),
+            _ => None,
+        }
     }
 }
 
 impl fmt::Debug for Lease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lease")
-            .field("endpoint", &self.shared.endpoint)
+            .field("endpoint", &self.shared().map(|shared| &shared.endpoint))
             .field("connection", &self.connection)
             .finish_non_exhaustive()
     }

@@ -6,19 +6,28 @@ pub(crate) mod builder;
 pub(crate) mod config;
 pub(crate) mod core;
 mod dial;
+mod effects;
 pub(crate) mod event;
+pub(crate) mod gate;
 pub(crate) mod lease;
 pub(crate) mod ledger;
+mod member;
 pub(crate) mod picker;
 pub(crate) mod policy;
 mod scale;
 #[cfg_attr(not(feature = "service-config"), path = "service_config_absent.rs")]
 mod service_config;
 pub(crate) mod shared;
+mod shortcut;
 pub(crate) mod slot;
 pub(crate) mod stats;
 pub(crate) mod throttle;
 mod waiters;
+
+/// The atomics that [`gate`] is made of; `tests/loom` has it made of others.
+mod atomic {
+    pub(super) use std::sync::atomic::{AtomicU64, Ordering};
+}
 
 use std::fmt;
 use std::sync::Arc;

@@ -11,7 +11,8 @@ pub enum Strategy {
     /// idle and are closed. The default: it keeps queues behind a slow connection short.
     #[default]
     LeastLoaded,
-    /// Each connection in turn. For peers behind a load balancer that counts calls, not streams.
+    /// Each connection in turn. For peers behind a load balancer that counts calls, not streams. Whose turn it is must
+    /// be known in one place, so every checkout takes the pool's lock; with the other strategies few do.
     RoundRobin,
     /// The connection with the most calls in flight that still has a free stream. Keeps the number of connections
     /// small, and batches most.

@@ -35,6 +35,12 @@ pub(crate) struct Policy {
 }
 
 impl Policy {
+    /// How often a connection is looked at for whether it is idle: an eighth of the time after which it closes then,
+    /// and no more often than timers go.
+    pub(crate) fn idle_look(&self) -> Option<Duration> {
+        Some((self.idle_timeout? / 8).max(Duration::from_millis(1)))
+    }
+
     /// How many connections may serve past the maximum.
     pub(crate) fn max_extra(&self) -> usize {
         match self.overflow {

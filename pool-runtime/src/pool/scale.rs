@@ -22,6 +22,8 @@ pub(crate) struct Situation {
     pub(crate) floor: usize,
     /// Connections lost while they were in use: each is worth a new one before the next call asks (R15).
     pub(crate) lost_in_use: usize,
+    /// All connections are busy all the time, and one more could work beside them.
+    pub(crate) saturated: bool,
     /// `max_connections`.
     pub(crate) max: usize,
     /// Connections that `Overflow::Loose` allows past the maximum.
@@ -53,7 +55,10 @@ pub(crate) fn dials_wanted(now: Situation) -> usize {
         each => now.waiting.div_ceil(each),
     };
     let for_floor = now.floor.saturating_sub(now.serving - now.retiring);
-    let others = for_floor.max(now.lost_in_use).max(now.retiring.min(1));
+    let others = for_floor
+        .max(now.lost_in_use)
+        .max(now.retiring.min(1))
+        .max(usize::from(now.saturated));
 
     // Only calls that wait may go past the maximum.
     let wanted = for_waiting
@@ -75,6 +80,7 @@ mod tests {
         streams_each: 10,
         floor: 0,
         lost_in_use: 0,
+        saturated: false,
         max: 10,
         max_extra: 0,
         failing: false,
@@ -189,6 +195,34 @@ mod tests {
                 2,
             ),
             ("lost in use", Situation { lost_in_use: 1, ..CALM }, 1),
+            (
+                "saturated",
+                Situation {
+                    serving: 2,
+                    saturated: true,
+                    ..CALM
+                },
+                1,
+            ),
+            (
+                "saturated, one on its way",
+                Situation {
+                    serving: 2,
+                    dials: 1,
+                    saturated: true,
+                    ..CALM
+                },
+                0,
+            ),
+            (
+                "saturated at the maximum",
+                Situation {
+                    serving: 10,
+                    saturated: true,
+                    ..CALM
+                },
+                0,
+            ),
             (
                 "limit zero, none up",
                 Situation {

@@ -1,9 +1,9 @@
-//! The driver of the pool's decisions: holds [`Core`] in a mutex, feeds it, and carries out what it decides after
-//! letting go of the lock.
-//!
-//! Nothing is awaited, dialled or called back under the lock, and no [`Slot`] is dropped under it.
+//! The driver of the pool's decisions: holds [`Core`] in a mutex, and feeds it. What it decides is carried out in
+//! [`super::effects`], after letting go of the lock. Slots that need no decision are had past the lock
+//! ([`super::shortcut`]).
 
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,14 +14,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::bounds::Bounds;
 use super::config::Config;
-use super::core::{ConnectionId, Core, Effect, Entry, Refusal};
-use super::dial::{self, Dial};
+use super::core::{ConnectionId, Core, Entry, Refusal};
 use super::event::{CloseReason, Event, Observers};
+use super::gate::Gate;
 use super::ledger::Ledger;
+use super::member::Member;
 use super::service_config::Current;
+use super::shortcut::{self, Remembered, Snapshot};
 use super::slot::Slot;
 use crate::Error;
-use crate::conn::control::Drain;
 use crate::conn::dial::Dialer;
 use crate::conn::driver::goaway;
 use crate::conn::error::ConnectError;
@@ -34,7 +35,7 @@ use crate::error::Kind;
 #[derive(Debug)]
 pub(crate) struct Payload {
     /// Taken when the connection drains: h2 closes it once the last call has let go of it too.
-    pub(crate) connection: Option<Arc<Connection>>,
+    pub(crate) member: Option<Arc<Member>>,
     pub(crate) link: Arc<Link>,
 }
 
@@ -51,6 +52,10 @@ pub(crate) type PoolCore = Core<Payload, Notifier>;
 /// What all handles, slots and tasks of a pool share.
 #[derive(Debug)]
 pub(crate) struct Shared {
+    /// Tells this pool from all others there are or were.
+    number: u64,
+    /// [`Core::version`], for those who do not hold the lock.
+    pub(super) version: AtomicU64,
     pub(crate) user_agent: HeaderValue,
     core: Mutex<PoolCore>,
     last_error: Mutex<Option<ConnectError>>,
@@ -72,21 +77,15 @@ pub(crate) struct Shared {
     pub(crate) closing: CancellationToken,
 }
 
-/// The effects of one step that are carried out without the lock.
-#[derive(Default)]
-struct Work {
-    grants: Vec<(Notifier, Slot)>,
-    refusals: Vec<(Notifier, Refusal)>,
-    drains: Vec<(ConnectionId, Arc<Link>, Drain)>,
-    dials: Vec<(Dial, Option<Instant>)>,
-}
-
 impl Shared {
     pub(crate) fn new(config: Config, dialer: Dialer, observers: Observers, endpoint: Arc<str>) -> Arc<Self> {
+        static POOLS: AtomicU64 = AtomicU64::new(0);
         let (bounds, throttling) = (config.bounds(), config.throttling());
         let mut policy = config.policy.clone();
         (policy.min_connections, policy.max_connections) = bounds.effective();
         Arc::new(Self {
+            number: POOLS.fetch_add(1, Relaxed),
+            version: AtomicU64::new(0),
             user_agent: config.user_agent(),
             core: Mutex::new(Core::new(policy)),
             bounds: Mutex::new(bounds),
@@ -108,7 +107,12 @@ impl Shared {
 
     /// Takes a slot if one is free and nobody has waited longer.
     pub(crate) fn try_take(self: &Arc<Self>) -> Option<Slot> {
-        let slot = self.step(|core, out| core.try_take(out).and_then(|entry| self.slot(entry)))?;
+        let strategy = self.config.policy.strategy;
+        let slot = match shortcut::take(self.number, self.version.load(Acquire), strategy) {
+            Remembered::Took(member) => Slot::new(member),
+            Remembered::Nothing => self.take_locked(false)?,
+            Remembered::Unknown => self.take_locked(true)?,
+        };
         self.tell(|| Event::CheckedOut {
             connection: slot.id(),
             waited: Duration::ZERO,
@@ -116,11 +120,24 @@ impl Shared {
         Some(slot)
     }
 
+    /// The same under the lock, where more is known than a thread remembers.
+    #[cold]
+    fn take_locked(self: &Arc<Self>, remember: bool) -> Option<Slot> {
+        let (slot, snapshot) = self.step(|core, out| {
+            let slot = core.try_take(out).and_then(slot_on);
+            (slot, remember.then(|| Snapshot::of(self.number, core)))
+        });
+        if let Some(snapshot) = snapshot {
+            snapshot.remember();
+        }
+        slot
+    }
+
     /// Takes a slot or queues the caller, in one step, so that nothing freed in between is missed.
     pub(crate) fn take_or_queue(self: &Arc<Self>, patient: bool) -> Result<TakeOrQueue, Refusal> {
         let (notifier, answer) = oneshot::channel();
         self.step(|core, out| {
-            if let Some(slot) = core.try_take(out).and_then(|entry| self.slot(entry)) {
+            if let Some(slot) = core.try_take(out).and_then(slot_on) {
                 return Ok(TakeOrQueue::Took(slot));
             }
             let id = core.enqueue(notifier, patient, Instant::now(), out)?;
@@ -133,11 +150,12 @@ impl Shared {
         self.core().give_up(waiter);
     }
 
-    pub(crate) fn give_back(self: &Arc<Self>, connection: ConnectionId) {
-        self.step_telling(
-            |core, out| core.give_back(connection, Instant::now(), out),
-            |()| self.tell(|| Event::Returned { connection }),
-        );
+    pub(crate) fn give_back(self: &Arc<Self>, connection: ConnectionId, gate: &Gate) {
+        let tell = || self.tell(|| Event::Returned { connection });
+        match gate.give_back() {
+            false => tell(),
+            true => self.step_telling(|core, out| core.returned(connection, Instant::now(), out), |()| tell()),
+        }
     }
 
     /// A stream was cut short from this side.
@@ -145,30 +163,29 @@ impl Shared {
         self.step(|core, out| core.stream_cut(connection, Instant::now(), out));
     }
 
-    fn slot(self: &Arc<Self>, entry: &Entry<Payload>) -> Option<Slot> {
-        // A connection that takes calls has its handle: it is taken when the state turns to draining, under one lock.
-        let connection = entry.payload.connection.clone()?;
-        Some(Slot::new(self.clone(), entry.id, connection))
-    }
-
     // ----- connections -----
 
     pub(crate) fn dialed(
         self: &Arc<Self>,
         dial: u64,
-        connection: Arc<Connection>,
+        connection: Connection,
         limit: usize,
         took: Duration,
-    ) -> Option<ConnectionId> {
+    ) -> Option<(ConnectionId, Arc<Gate>)> {
         let now = Instant::now();
         let expires = self.config.lifetime(fastrand::f64()).map(|lifetime| now + lifetime);
-        let payload = Payload {
+        let payload = |id, gate: &Arc<Gate>| Payload {
             link: connection.link.clone(),
-            connection: Some(connection),
+            member: Some(Arc::new(Member {
+                gate: gate.clone(),
+                connection,
+                shared: self.clone(),
+                id,
+            })),
         };
         let peer_limit = streams(limit);
-        let opened = |id: &Option<ConnectionId>| {
-            let Some(connection) = *id else { return };
+        let opened = |id: &Option<(ConnectionId, Arc<Gate>)>| {
+            let Some((connection, _)) = *id else { return };
             tracing::debug!(endpoint = %self.endpoint, connection, peer_limit, ?took, "connection opened");
             self.tell(|| Event::Opened {
                 connection,
@@ -177,7 +194,10 @@ impl Shared {
             });
         };
         let id = self.step_telling(
-            |core, out| core.dialed(dial, payload, peer_limit, expires, now, out),
+            |core, out| {
+                let id = core.dialed(dial, payload, peer_limit, expires, now, out)?;
+                Some((id, core.entry_mut(id)?.gate.clone()))
+            },
             opened,
         )?;
         self.set_last_error(None);
@@ -214,6 +234,11 @@ impl Shared {
     pub(crate) fn limit_changed(self: &Arc<Self>, connection: ConnectionId, limit: usize) {
         tracing::debug!(endpoint = %self.endpoint, connection, limit, "the peer changed its stream limit");
         self.step(|core, out| core.limit_changed(connection, streams(limit), Instant::now(), out));
+    }
+
+    pub(crate) fn saturated(self: &Arc<Self>, connection: ConnectionId, is_it: bool, workers: usize) {
+        tracing::debug!(endpoint = %self.endpoint, connection, is_it, workers, "whether the connection's task is saturated");
+        self.step(|core, out| core.saturated(connection, is_it, workers, Instant::now(), out));
     }
 
     pub(crate) fn going_away(self: &Arc<Self>, connection: ConnectionId, reason: CloseReason) {
@@ -361,82 +386,6 @@ impl Shared {
             self.observers.tell(&event());
         }
     }
-
-    /// One step of the core, and its effects.
-    pub(crate) fn step<R>(self: &Arc<Self>, step: impl FnOnce(&mut PoolCore, &mut Vec<Effect<Notifier>>) -> R) -> R {
-        self.step_telling(step, |_| ())
-    }
-
-    /// The same, with a word to the observers in between: a cause is told before its effects are carried out, so
-    /// that a connection is opened before it is handed out, or another drains for it.
-    fn step_telling<R>(
-        self: &Arc<Self>,
-        step: impl FnOnce(&mut PoolCore, &mut Vec<Effect<Notifier>>) -> R,
-        tell: impl FnOnce(&R),
-    ) -> R {
-        let mut effects = Vec::new();
-        let mut core = self.core();
-        let result = step(&mut core, &mut effects);
-        if effects.is_empty() {
-            drop(core);
-            tell(&result);
-            return result;
-        }
-        let work = self.resolve(&mut core, effects);
-        drop(core);
-        tell(&result);
-        self.carry_out(work);
-        result
-    }
-
-    /// Turns numbers into handles, under the lock that keeps them true.
-    fn resolve(self: &Arc<Self>, core: &mut PoolCore, effects: Vec<Effect<Notifier>>) -> Work {
-        let mut work = Work::default();
-        for effect in effects {
-            match effect {
-                Effect::Dial { id, at } => work.dials.push((Dial::new(self.clone(), id), at)),
-                Effect::Refuse { waiter, why } => work.refusals.push((waiter, why)),
-                Effect::Grant { waiter, connection } => {
-                    if let Some(slot) = core.entry_mut(connection).and_then(|entry| self.slot(entry)) {
-                        work.grants.push((waiter, slot));
-                    }
-                }
-                Effect::Drain {
-                    connection,
-                    reason,
-                    cut_after,
-                } => {
-                    if let Some(entry) = core.entry_mut(connection) {
-                        // A handle that is dropped here is never the last to matter: the task keeps its own.
-                        entry.payload.connection = None;
-                        let order = Drain { reason, cut_after };
-                        work.drains.push((connection, entry.payload.link.clone(), order));
-                    }
-                }
-            }
-        }
-        work
-    }
-
-    fn carry_out(self: &Arc<Self>, work: Work) {
-        for (connection, link, order) in work.drains {
-            link.control.drain(order);
-            self.tell(|| Event::Draining {
-                connection,
-                reason: order.reason,
-            });
-        }
-        for (notifier, slot) in work.grants {
-            // A caller that is gone sends the slot back here, where its drop gives it to the next in line.
-            drop(notifier.send(Answer::Slot(slot)));
-        }
-        for (notifier, why) in work.refusals {
-            drop(notifier.send(Answer::Refused(why)));
-        }
-        for (dial, at) in work.dials {
-            dial::spawn(dial, at);
-        }
-    }
 }
 
 /// The two ways of [`Shared::take_or_queue`].
@@ -444,6 +393,12 @@ impl Shared {
 pub(crate) enum TakeOrQueue {
     Took(Slot),
     Queued(u64, oneshot::Receiver<Answer>),
+}
+
+/// The slot that was taken on a connection.
+pub(super) fn slot_on(entry: &Entry<Payload>) -> Option<Slot> {
+    // A connection that takes calls has its handle: it is taken when the state turns to draining, under one lock.
+    entry.payload.member.clone().map(Slot::new)
 }
 
 /// A peer's stream limit as the core counts: h2 says `usize::MAX` where the peer names none.

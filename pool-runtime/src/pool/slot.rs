@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::core::ConnectionId;
 use super::event::Event;
+use super::member::Member;
 use super::shared::{Answer, Shared, TakeOrQueue};
 use crate::Error;
 use crate::conn::Connection;
@@ -19,39 +20,36 @@ use crate::error::{Kind, Phase};
 /// call that was cut short, as soon as the connection's task has then written the reset.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    shared: Arc<Shared>,
-    connection: Arc<Connection>,
-    id: ConnectionId,
+    member: Arc<Member>,
     /// The stream was cut short from this side, so the peer has yet to learn of its end.
     cut: AtomicBool,
 }
 
 impl Slot {
-    pub(super) fn new(shared: Arc<Shared>, id: ConnectionId, connection: Arc<Connection>) -> Self {
+    /// A slot that was taken at the connection's gate.
+    pub(super) fn new(member: Arc<Member>) -> Self {
         Self {
-            shared,
-            connection,
-            id,
+            member,
             cut: AtomicBool::new(false),
         }
     }
 
     pub(crate) fn id(&self) -> ConnectionId {
-        self.id
+        self.member.id
     }
 
     pub(crate) fn connection(&self) -> &Connection {
-        &self.connection
+        &self.member.connection
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
+        &self.member.shared
     }
 
     /// The stream is cut short from this side: the slot is free once the peer has been told.
     pub(crate) fn cut_short(&self) {
         self.cut.store(true, Relaxed);
-        self.shared.stream_cut(self.id);
+        self.shared().stream_cut(self.id());
     }
 
     /// Waits until the peer has been told of a stream that was cut short. For a slot that is used again without being
@@ -59,7 +57,7 @@ impl Slot {
     pub(crate) async fn until_reset(&self) {
         if self.cut.load(Relaxed) {
             let (held, written) = oneshot::channel::<Infallible>();
-            self.connection.link.control.when_reset(Box::new(held));
+            self.connection().link.control.when_reset(Box::new(held));
             // Nothing is ever sent: this ends when the other end is dropped.
             let _ = written.await;
             self.cut.store(false, Relaxed);
@@ -71,10 +69,10 @@ impl Drop for Slot {
     fn drop(&mut self) {
         match *self.cut.get_mut() {
             true => {
-                let slot = Self::new(self.shared.clone(), self.id, self.connection.clone());
-                self.connection.link.control.when_reset(Box::new(slot));
+                let slot = Self::new(self.member.clone());
+                self.connection().link.control.when_reset(Box::new(slot));
             }
-            false => self.shared.give_back(self.id),
+            false => self.shared().give_back(self.id(), &self.member.gate),
         }
     }
 }

@@ -71,7 +71,8 @@ pub struct ConnectionStats {
     pub total_uses: u64,
     /// Time since it was opened.
     pub age: Duration,
-    /// Time without a call in flight; `None` while there is one.
+    /// Time for which it has been seen without a call in flight; `None` while there is one. That it has none is seen
+    /// each eighth of `idle_timeout`, and when these stats are made: the truth may be that much longer.
     pub idle: Option<Duration>,
 }
 
@@ -95,7 +96,8 @@ pub enum PoolState {
 impl PoolStats {
     pub(crate) fn of(shared: &Arc<Shared>) -> Self {
         let now = Instant::now();
-        let core = shared.core();
+        let mut core = shared.core();
+        core.see_idle(now);
         let totals = core.totals();
         let extra = shared.ledger.extra();
         let own_limit = core.policy().max_concurrent_streams;
@@ -142,11 +144,11 @@ impl ConnectionStats {
             id: entry.id,
             peer: entry.payload.link.peer,
             state: entry.state,
-            in_flight: entry.in_flight,
+            in_flight: entry.in_flight(),
             limit: own_limit.min(entry.peer_limit),
-            total_uses: entry.total_uses,
+            total_uses: entry.total_uses(),
             age: now.duration_since(entry.opened),
-            idle: entry.idle_since.map(|since| now.duration_since(since)),
+            idle: entry.idle_since().map(|since| now.duration_since(since)),
         }
     }
 }

@@ -31,6 +31,7 @@ fn main() -> Result<(), Failure> {
         address: server.address(),
         job: Job::unary(16),
         observed: false,
+        defaults: true,
     };
     println!(
         "{:>7}  {:<12} {:>23} {:>18}",

@@ -26,7 +26,7 @@ struct Options {
     #[arg(long, value_delimiter = ',', default_values = ["ours", "ours-plain", "hyper", "floor"])]
     variant: Vec<Variant>,
     /// What the calls use: nothing, and everything.
-    #[arg(long, value_delimiter = ',', default_values = ["bare", "all"])]
+    #[arg(long, value_delimiter = ',', default_values = ["bare", "default", "all"])]
     extras: Vec<Extras>,
     /// N.
     #[arg(long, default_value_t = 2048)]
@@ -60,13 +60,16 @@ struct Client {
 enum Extras {
     /// Nothing.
     Bare,
+    /// What this project's client has unless it is told otherwise: a deadline of 30 s, and retries, of which a call
+    /// that succeeds makes no use. The others have neither.
+    Default,
     /// A deadline on each call.
     Deadline,
     /// Two headers of the caller's own.
     Metadata,
     /// An observer of the pool's events; nothing for those that have no pool.
     Observer,
-    /// All of them.
+    /// A deadline, metadata and an observer.
     All,
 }
 
@@ -92,6 +95,7 @@ fn make_calls(client: &Client) -> Result<(), Failure> {
         address: client.address,
         job,
         observed: client.extras.has(Extras::Observer),
+        defaults: client.extras == Extras::Default,
     };
     runtime.block_on(client.variant.visit(&setup, client))
 }

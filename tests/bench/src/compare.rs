@@ -129,6 +129,7 @@ fn once(cell: &Cell, variant: Variant, effort: Effort, address: SocketAddr) -> R
         address,
         job: cell.job(),
         observed: false,
+        defaults: true,
     };
     runtime.block_on(variant.visit(&setup, Timing(cell, effort)))
 }

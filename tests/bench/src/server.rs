@@ -15,6 +15,9 @@ use crate::helloworld::{HelloReply, HelloRequest};
 /// More than any variant has in flight: what is measured is the client, not how it copes with a limit.
 const MAX_STREAMS: u32 = 1 << 14;
 
+/// A greeting that gets no answer.
+pub const UNANSWERED: &str = "unanswered";
+
 type Replies = Pin<Box<dyn Stream<Item = Result<HelloReply, Status>> + Send>>;
 
 struct Echo;
@@ -26,6 +29,9 @@ fn reply(request: HelloRequest) -> HelloReply {
 #[tonic::async_trait]
 impl Greeter for Echo {
     async fn say_hello(&self, request: Request<HelloRequest>) -> Result<Response<HelloReply>, Status> {
+        if request.get_ref().name == UNANSWERED {
+            std::future::pending::<()>().await;
+        }
         Ok(Response::new(reply(request.into_inner())))
     }
 

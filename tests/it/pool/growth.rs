@@ -1,10 +1,18 @@
 //! How many calls go on a connection, how many connections there are for them, and which one a call goes to.
 
-use pool_runtime::{Pool, Strategy};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use pool_runtime::{Pool, Strategy, Target};
 use tests::fault::{FaultServer, cases};
 use tests::server::TestServer;
 use tests::within;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use super::{Client, burst, hang, lasting, until};
 
@@ -183,4 +191,55 @@ async fn round_robin_takes_each_connection_in_turn() {
 #[tokio::test]
 async fn fill_first_fills_one_connection_before_the_next() {
     assert_eq!(spread(Strategy::FillFirst).await, ([0, 2, 4], [0, 0, 9]));
+}
+
+/// A transport whose every write keeps its thread busy, as the TLS of a fast connection may.
+struct Laborious(TcpStream);
+
+impl AsyncRead for Laborious {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Laborious {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_millis(2) {
+            std::hint::spin_loop();
+        }
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+/// The streams are never used up here: what is used up is the thread that the connection's task runs on. On one thread,
+/// a second connection would have nothing to run on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_whose_task_is_always_busy_gets_another_beside_it() {
+    let server = TestServer::start().await;
+    let address = server.address().unwrap();
+    let pool = Pool::builder(server.uri())
+        .max_connections(8)
+        .connector(move |_: Target| async move { TcpStream::connect(address).await.map(Laborious) })
+        .build()
+        .unwrap();
+    let mut callers = JoinSet::new();
+    for _ in 0..8 {
+        let pool = pool.clone();
+        callers.spawn(async move {
+            loop {
+                burst(&pool, 1, lasting(0)).await;
+            }
+        });
+    }
+    until(&pool, |stats| stats.connections.len() == 2).await;
+    assert_eq!(server.stats().refused, 0);
 }

@@ -8,6 +8,7 @@ mod config;
 mod dialing;
 mod ending;
 mod growth;
+mod handles;
 mod lease;
 mod lifetime;
 mod mistakes;

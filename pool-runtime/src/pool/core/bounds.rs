@@ -20,7 +20,7 @@ impl<P, W> Core<P, W> {
                 .iter()
                 .enumerate()
                 .filter(|(_, entry)| entry.takes_calls())
-                .min_by_key(|(_, entry)| entry.in_flight)
+                .min_by_key(|(_, entry)| entry.in_flight())
                 .map(|(index, _)| index);
             let Some(index) = least else { break };
             self.drain(index, CloseReason::Resized, out);
@@ -46,6 +46,7 @@ impl<P, W> Core<P, W> {
         self.refuse_where(|_| true, Refusal::Closed, out);
         for entry in &mut self.entries {
             entry.state = ConnectionState::Draining;
+            entry.set_apart();
             out.push(Effect::Drain {
                 connection: entry.id,
                 reason: CloseReason::PoolClosed,

@@ -17,7 +17,9 @@ impl<P, W> Core<P, W> {
         out: &mut Vec<Effect<W>>,
     ) {
         let Some(index) = self.index_of(connection) else { return };
-        self.entries[index].peer_limit = limit;
+        let entry = &mut self.entries[index];
+        entry.peer_limit = limit;
+        entry.gate.set_limit(limit.min(self.policy.max_concurrent_streams));
         self.last_limit = Some(limit);
         self.serve(out);
         self.plan(now, out);
@@ -40,11 +42,28 @@ impl<P, W> Core<P, W> {
         is_news
     }
 
+    /// A connection's task is busy all the time, on a runtime with so many threads, or is not any more. Its streams may
+    /// not be used up, but what it can do is.
+    pub(crate) fn saturated(
+        &mut self,
+        connection: ConnectionId,
+        is_it: bool,
+        workers: usize,
+        now: Instant,
+        out: &mut Vec<Effect<W>>,
+    ) {
+        let Some(index) = self.index_of(connection) else { return };
+        self.entries[index].saturated = is_it;
+        self.workers = workers;
+        self.plan(now, out);
+    }
+
     /// A call found the connection dead. It takes no more calls, so that the one that is sent again does not get it
     /// again; what its end means is judged when its task reports it.
     pub(crate) fn found_dead(&mut self, connection: ConnectionId, now: Instant, out: &mut Vec<Effect<W>>) {
         let Some(index) = self.index_of(connection) else { return };
         self.entries[index].dead = true;
+        self.entries[index].set_apart();
         self.plan(now, out);
     }
 
@@ -65,14 +84,18 @@ impl<P, W> Core<P, W> {
         let Some(index) = self.index_of(connection) else {
             return 0;
         };
+        self.forget_losses();
         let entry = self.entries.remove(index);
+        // Whoever still finds it by its handles takes nothing from it.
+        entry.gate.set_apart(true);
+        let reading = entry.gate.read();
         self.totals.closed += 1;
-        self.totals.cut += u64::from(entry.in_flight);
+        self.totals.cut += u64::from(reading.in_flight());
+        self.totals.checkouts += reading.uses();
+        self.totals.completed += reading.completed();
         if entry.state != ConnectionState::Draining && reason != CloseReason::RuntimeGone {
-            self.lost_in_use += usize::from(entry.in_flight > 0);
-            if now.duration_since(entry.opened) < self.policy.backoff.base
-                && entry.total_uses <= u64::from(entry.in_flight)
-            {
+            self.lost_in_use += usize::from(reading.in_flight() > 0);
+            if now.duration_since(entry.opened) < self.policy.backoff.base && reading.completed() == 0 {
                 self.useless = self.useless.saturating_add(1);
                 if self.useless > 1 {
                     self.count_failure(now, random);
@@ -80,7 +103,15 @@ impl<P, W> Core<P, W> {
             }
         }
         self.plan(now, out);
-        entry.in_flight
+        reading.in_flight()
+    }
+
+    /// If a slot has come back since a connection was last lost, connections are of use.
+    fn forget_losses(&mut self) {
+        let completed = self.totals().completed;
+        if std::mem::replace(&mut self.completed, completed) != completed {
+            self.useless = 0;
+        }
     }
 
     /// Checks a connection's age and idleness, and the pool's needs: the connection's task has a runtime to dial on,
@@ -101,11 +132,12 @@ impl<P, W> Core<P, W> {
     }
 
     fn check_age(&mut self, index: usize, now: Instant, out: &mut Vec<Effect<W>>) -> Option<Instant> {
+        self.entries[index].see_if_idle(now);
         let entry = &self.entries[index];
         let is_spare = self.serving() > self.floor();
         let has_expired = entry.state == ConnectionState::Serving && entry.expires.is_some_and(|at| at <= now);
         let idle_at = self.idle_at(entry, now);
-        let end = if has_expired && entry.in_flight == 0 {
+        let end = if has_expired && entry.in_flight() == 0 {
             Some(CloseReason::Lifetime)
         } else {
             idle_at.filter(|&at| at <= now).map(|_| CloseReason::Idle)
@@ -123,23 +155,20 @@ impl<P, W> Core<P, W> {
     /// When a connection will have been without calls for the idle timeout.
     fn idle_at(&self, entry: &Entry<P>, now: Instant) -> Option<Instant> {
         // A timeout past what the clock can tell is none.
-        entry.idle_since.unwrap_or(now).checked_add(self.policy.idle_timeout?)
+        entry.idle_since().unwrap_or(now).checked_add(self.policy.idle_timeout?)
     }
 
     fn next_look(&self, index: usize, idle_at: Option<Instant>, now: Instant) -> Option<Instant> {
-        // One that is kept as part of the minimum is looked at again after a whole timeout.
-        let idle_at = match idle_at {
-            Some(at) if at <= now => now.checked_add(self.policy.idle_timeout?),
-            at => at,
-        };
         let expires = self.entries[index].expires.filter(|&at| at > now);
-        [expires, idle_at].into_iter().flatten().min()
+        let idle_at = idle_at.filter(|&at| at > now);
+        let again = self.policy.idle_look().and_then(|after| now.checked_add(after));
+        [expires, idle_at, again].into_iter().flatten().min()
     }
 
     /// Takes a connection out of use because it has come to its end; if it was in use, another is worth dialling.
     pub(super) fn replace(&mut self, index: usize, reason: CloseReason, out: &mut Vec<Effect<W>>) {
         if self.entries[index].takes_calls() {
-            self.lost_in_use += usize::from(self.entries[index].in_flight > 0);
+            self.lost_in_use += usize::from(self.entries[index].in_flight() > 0);
         }
         self.drain(index, reason, out);
     }
@@ -150,6 +179,7 @@ impl<P, W> Core<P, W> {
             return;
         }
         entry.state = ConnectionState::Draining;
+        entry.set_apart();
         // A connection that the pool or the peer merely recycles lets its calls finish, however long they take: a
         // stream that runs for hours must not fail because of it (R2, R15).
         let cut_after = (reason == CloseReason::Broken).then_some(self.policy.drain_timeout);
@@ -166,11 +196,12 @@ impl<P, W> Core<P, W> {
             return false;
         }
         let is_over = self.serving() > self.policy.max_connections;
-        let closes = is_over && self.entries[index].in_flight == 0;
+        let closes = is_over && self.entries[index].in_flight() == 0;
         if closes {
             self.drain(index, CloseReason::Surplus, out);
         }
         self.entries[index].surplus = is_over;
+        self.entries[index].set_apart();
         closes
     }
 }

@@ -1,5 +1,6 @@
 //! Dials: when one is wanted, and what comes of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -8,6 +9,7 @@ use super::effect::{Effect, Refusal};
 use super::entry::Entry;
 use super::{ConnectionId, Core, DialId};
 use crate::pool::event::{CloseReason, ConnectionState};
+use crate::pool::gate::Gate;
 use crate::pool::scale::{self, Situation};
 
 /// In place of a time that the clock cannot tell: thirty years.
@@ -45,7 +47,7 @@ impl<P, W> Core<P, W> {
     pub(crate) fn dialed(
         &mut self,
         id: DialId,
-        payload: P,
+        payload: impl FnOnce(ConnectionId, &Arc<Gate>) -> P,
         peer_limit: u32,
         expires: Option<Instant>,
         now: Instant,
@@ -60,19 +62,21 @@ impl<P, W> Core<P, W> {
         self.last_limit = Some(peer_limit);
         self.totals.opened += 1;
         let connection = self.totals.opened;
+        let limit = self.policy.max_concurrent_streams.min(peer_limit);
+        let gate = Arc::new(Gate::new(limit, self.most_uses(), self.gates_wait));
         self.entries.push(Entry {
             id: connection,
-            payload,
+            payload: payload(connection, &gate),
             state: ConnectionState::Serving,
-            in_flight: 0,
-            total_uses: 0,
+            gate,
             peer_limit,
             opened: now,
-            idle_since: Some(now),
+            idle: (now, 0),
             expires,
             resets: 0,
             surplus: false,
             dead: false,
+            saturated: false,
         });
         if let Some(oldest) = self.find(|entry| entry.takes_calls() && entry.state == ConnectionState::Retiring) {
             self.drain(oldest, CloseReason::Lifetime, out);
@@ -91,6 +95,7 @@ impl<P, W> Core<P, W> {
             self.drain(index, CloseReason::Resized, out);
         }
         self.entries[index].surplus = over > 0;
+        self.entries[index].set_apart();
         self.serve(out);
         self.drop_surplus(index, out);
     }
@@ -171,9 +176,16 @@ impl<P, W> Core<P, W> {
         peer.unwrap_or(mine).min(mine)
     }
 
+    /// Every connection's task is busy all the time, and there is a thread for one more.
+    fn is_saturated(&self) -> bool {
+        let mut serving = self.entries.iter().filter(|entry| entry.takes_calls());
+        (1..self.workers).contains(&self.serving()) && serving.all(|entry| entry.saturated)
+    }
+
     fn situation(&self) -> Situation {
         Situation {
             serving: self.serving(),
+            saturated: self.is_saturated(),
             retiring: self
                 .entries
                 .iter()

@@ -15,7 +15,9 @@
 //! `Serving` and `Retiring` take calls; `Draining` lets those in flight finish. Any state ends at [`Core::closed`].
 //!
 //! Every input leaves the pool settled: nobody waits while a slot is free, and whoever waits has a connection or a
-//! dial to wait for. The calls are in this file, dials in [`dials`], what befalls a connection in [`connections`],
+//! dial to wait for. As long as nobody waits, slots are taken and given back at the connections' [gates](super::gate)
+//! past the core, which counts nothing itself: what it asks a gate may be another a moment later, except that a gate
+//! whose flag it has set takes no call but through it. The calls are in this file, dials in [`dials`], what befalls a connection in [`connections`],
 //! what befalls the pool in [`bounds`], questions in [`view`].
 
 mod bounds;
@@ -36,6 +38,7 @@ pub(crate) use self::effect::{Effect, Refusal};
 pub(crate) use self::entry::Entry;
 use self::view::Totals;
 use super::event::CloseReason;
+use super::gate;
 use super::picker::{self, Load};
 use super::policy::Policy;
 use super::waiters::{Waiter, WaiterId, Waiters};
@@ -52,9 +55,6 @@ pub(crate) type DialId = u64;
 /// it (measured: about 1,075 cancelled calls with late answers).
 const MAX_RESETS: u32 = 512;
 
-/// A stream id is 31 bits and odd for clients: a connection retires long before they run out.
-const MAX_STREAMS: u64 = 1 << 29;
-
 /// The pool's state. See the module.
 #[derive(Debug)]
 pub(crate) struct Core<P, W> {
@@ -67,7 +67,13 @@ pub(crate) struct Core<P, W> {
     last_limit: Option<u32>,
     /// Connections in a row that were lost before they were of any use.
     useless: u32,
+    /// Slots given back by the time when the last connection was lost.
+    completed: u64,
+    /// The gates say that callers wait.
+    gates_wait: bool,
     lost_in_use: usize,
+    /// Threads of the runtime that drives the connections, as far as one has said.
+    workers: usize,
     /// The numbers of connections that `ready(n)` callers wait for.
     floors: Vec<usize>,
     cursor: usize,
@@ -86,7 +92,10 @@ impl<P, W> Core<P, W> {
             failing: None,
             last_limit: None,
             lost_in_use: 0,
+            workers: 1,
             useless: 0,
+            completed: 0,
+            gates_wait: false,
             floors: Vec::new(),
             cursor: 0,
             dials_made: 0,
@@ -128,6 +137,9 @@ impl<P, W> Core<P, W> {
         }
         self.totals.waited += 1;
         let id = self.waiters.push(Waiter { notify, patient });
+        self.queue_changed();
+        // A slot may have come back before the gates knew that somebody waits.
+        self.serve(out);
         self.plan(now, out);
         Ok(id)
     }
@@ -135,22 +147,14 @@ impl<P, W> Core<P, W> {
     /// A caller gave up. Nothing to do if it was served or refused meanwhile.
     pub(crate) fn give_up(&mut self, waiter: WaiterId) {
         self.waiters.remove(waiter);
+        self.queue_changed();
     }
 
-    /// A slot comes back.
-    pub(crate) fn give_back(&mut self, connection: ConnectionId, now: Instant, out: &mut Vec<Effect<W>>) {
+    /// A slot has come back to a gate that asked for word of it.
+    pub(crate) fn returned(&mut self, connection: ConnectionId, now: Instant, out: &mut Vec<Effect<W>>) {
         // The connection may be gone already, and its slots with it.
         let Some(index) = self.index_of(connection) else { return };
-        let entry = &mut self.entries[index];
-        debug_assert!(
-            entry.in_flight > 0,
-            "connection {connection} gets back a slot that was never taken"
-        );
-        entry.in_flight = entry.in_flight.saturating_sub(1);
-        if entry.in_flight == 0 {
-            entry.idle_since = Some(now);
-        }
-        self.useless = 0;
+        self.entries[index].see_if_idle(now);
         let used_up = self.serve(out);
         if self.drop_surplus(index, out) | used_up {
             self.plan_for_waiting(now, out);
@@ -177,29 +181,34 @@ impl<P, W> Core<P, W> {
     }
 
     fn take(&mut self) -> Option<usize> {
-        let limit = self.policy.max_concurrent_streams;
-        let loads = self.entries.iter().map(|entry| Load {
-            in_flight: entry.in_flight,
-            has_room: entry.takes_calls() && entry.in_flight < limit.min(entry.peer_limit),
-        });
-        let index = picker::pick(self.policy.strategy, loads, &mut self.cursor)?;
-        self.totals.checkouts += 1;
-        let entry = &mut self.entries[index];
-        entry.in_flight += 1;
-        entry.total_uses += 1;
-        entry.idle_since = None;
-        Some(index)
+        loop {
+            let loads = self.entries.iter().map(|entry| {
+                let reading = entry.gate.read();
+                Load {
+                    in_flight: reading.in_flight(),
+                    has_room: entry.takes_calls() && entry.gate.has_room(reading),
+                }
+            });
+            let index = picker::pick(self.policy.strategy, loads, &mut self.cursor)?;
+            // Fails only if others have taken what was left there since.
+            if self.entries[index].gate.take() {
+                return Some(index);
+            }
+        }
     }
 
     /// After its last allowed use a connection takes no more calls; tells whether this was it. Comes after the grant
     /// of that use, which still needs the connection.
     fn retire_used_up(&mut self, index: usize, out: &mut Vec<Effect<W>>) -> bool {
-        let most = self.policy.max_total_uses.unwrap_or(MAX_STREAMS).min(MAX_STREAMS);
-        let used_up = self.entries[index].total_uses >= most;
+        let used_up = self.entries[index].total_uses() >= self.most_uses();
         if used_up {
             self.replace(index, CloseReason::UsedUp, out);
         }
         used_up
+    }
+
+    fn most_uses(&self) -> u64 {
+        self.policy.max_total_uses.unwrap_or(gate::MAX_USES).min(gate::MAX_USES)
     }
 
     /// Serves those who wait, in order, as far as slots are free. Tells whether that used a connection up.
@@ -216,6 +225,7 @@ impl<P, W> Core<P, W> {
             }
             used_up |= self.retire_used_up(index, out);
         }
+        self.queue_changed();
         used_up
     }
 
@@ -234,6 +244,17 @@ impl<P, W> Core<P, W> {
                 waiter: waiter.notify,
                 why,
             });
+        }
+        self.queue_changed();
+    }
+
+    /// Tells the gates whether callers wait. Comes after every change of the queue.
+    fn queue_changed(&mut self) {
+        let waits = !self.waiters.is_empty();
+        if std::mem::replace(&mut self.gates_wait, waits) != waits {
+            for entry in &self.entries {
+                entry.gate.set_waiting(waits);
+            }
         }
     }
 }

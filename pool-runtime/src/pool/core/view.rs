@@ -13,6 +13,8 @@ pub(crate) struct Totals {
     pub(crate) closed: u64,
     pub(crate) failed_dials: u64,
     pub(crate) checkouts: u64,
+    /// Slots given back to connections that were still there.
+    pub(crate) completed: u64,
     pub(crate) waited: u64,
     pub(crate) refused: u64,
     /// Calls that were in flight on a connection when it ended.
@@ -37,7 +39,25 @@ impl<P, W> Core<P, W> {
     }
 
     pub(crate) fn totals(&self) -> Totals {
-        self.totals
+        let mut totals = self.totals;
+        for entry in &self.entries {
+            let reading = entry.gate.read();
+            totals.checkouts += reading.uses();
+            totals.completed += reading.completed();
+        }
+        totals
+    }
+
+    /// Changes whenever a connection comes or goes.
+    pub(crate) fn version(&self) -> u64 {
+        self.totals.opened + self.totals.closed
+    }
+
+    /// Sees which connections are without calls.
+    pub(crate) fn see_idle(&mut self, now: Instant) {
+        for entry in &mut self.entries {
+            entry.see_if_idle(now);
+        }
     }
 
     pub(crate) fn waiting(&self) -> usize {
@@ -59,7 +79,7 @@ impl<P, W> Core<P, W> {
     }
 
     pub(crate) fn in_flight(&self) -> usize {
-        self.entries.iter().map(|entry| entry.in_flight as usize).sum()
+        self.entries.iter().map(|entry| entry.in_flight() as usize).sum()
     }
 
     /// TRANSIENT_FAILURE: nothing serves, nothing is being dialled, and the backoff runs.

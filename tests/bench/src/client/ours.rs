@@ -12,7 +12,18 @@ use crate::Failure;
 #[pooled_client(crate::helloworld::greeter_client::GreeterClient)]
 pub(crate) struct Greeter;
 
+/// The annotated client without a deadline and retries, as a Channel's is.
+#[pooled_client(crate::helloworld::greeter_client::GreeterClient, deadline = "none", retry = "none")]
+pub(crate) struct Plain;
+
 impl Caller for Greeter {
+    async fn call(&mut self, job: &Job) -> Result<(), Failure> {
+        call_all_shapes!(self, job);
+        Ok(())
+    }
+}
+
+impl Caller for Plain {
     async fn call(&mut self, job: &Job) -> Result<(), Failure> {
         call_all_shapes!(self, job);
         Ok(())

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use super::floor::Floor;
 use super::ginepro::balanced;
 use super::hyper::Direct;
-use super::ours::{self, Greeter};
+use super::ours::{self, Greeter, Plain};
 use super::pools::{Bb8, Deadpool, Mobc};
 use super::{Caller, Job, channels};
 use crate::Failure;
@@ -53,6 +53,9 @@ pub struct Setup {
     pub job: Job,
     /// Whether a pool that has events is to have an observer.
     pub observed: bool,
+    /// Whether an annotated client has what it has by default and a Channel has not: a deadline of 30 s and, as
+    /// `SayHello` has no side effects, retries.
+    pub defaults: bool,
 }
 
 /// What is to be done with a client, whatever its type.
@@ -82,7 +85,8 @@ impl Variant {
             Self::Ginepro => visitor.visit(balanced(address).await?, job).await,
             Self::Hyper => visitor.visit(Direct::connect(address).await?, job).await,
             Self::Floor => visitor.visit(Floor::connect(address, job).await?, job).await,
-            Self::Ours => visitor.visit(Greeter::new(ours::pool(setup).await?), job).await,
+            Self::Ours if setup.defaults => visitor.visit(Greeter::new(ours::pool(setup).await?), job).await,
+            Self::Ours => visitor.visit(Plain::new(ours::pool(setup).await?), job).await,
             Self::OursPlain => visitor.visit(GreeterClient::new(ours::pool(setup).await?), job).await,
         }
     }

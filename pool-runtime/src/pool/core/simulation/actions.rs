@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use super::world::{Peer, Stage, World};
 use crate::pool::core::{ConnectionId, DialId};
+use crate::pool::picker::{self, Load, Strategy};
 
 /// One thing that happens, chosen at random among those that can happen now.
 pub(super) type Action = fn(&mut World);
 
 /// What happens, and how often as compared to the others.
-pub(super) const ACTIONS: [(u32, Action); 26] = [
-    (30, World::call),
+pub(super) const ACTIONS: [(u32, Action); 29] = [
+    (20, World::call),
+    (20, World::call_past_the_pool),
+    (4, World::remember),
     (25, World::give_some_back),
     (5, World::cut_a_call),
     (1, World::cut_many_calls),
@@ -23,6 +26,7 @@ pub(super) const ACTIONS: [(u32, Action); 26] = [
     (2, World::go_away),
     (2, World::lose_a_connection),
     (2, World::find_one_dead),
+    (3, World::saturate_or_relax),
     (6, World::end_a_drained_connection),
     (4, World::hear_late_news),
     (15, World::look_where_due),
@@ -61,9 +65,35 @@ impl World {
             "a free slot is taken"
         );
         if took.is_none() {
+            if self.rng.u8(..8) == 0 {
+                self.give_some_back();
+            }
             let patient = self.rng.bool();
             self.enqueue(patient);
         }
+    }
+
+    /// As the driver does first: at the gates of the connections that a thread remembers, however long ago.
+    fn call_past_the_pool(&mut self) {
+        self.show("call past the pool", self.callers);
+        let gates: Vec<_> = self.remembered.iter().map(|id| (*id, self.gates[id].clone())).collect();
+        let loads = gates.iter().map(|(_, gate)| Load {
+            in_flight: gate.read().in_flight(),
+            has_room: gate.admits(gate.read()),
+        });
+        let Some(index) = picker::pick(Strategy::LeastLoaded, loads, &mut 0) else {
+            self.check_refused_past_the_pool();
+            return self.call();
+        };
+        let (connection, gate) = &gates[index];
+        assert!(gate.try_take(), "a gate does as it says");
+        assert!(self.queue.is_empty(), "nobody who waits is overtaken");
+        self.took(*connection);
+    }
+
+    /// A thread learns which connections there are.
+    fn remember(&mut self) {
+        self.remembered = self.core.entries().iter().map(|entry| entry.id).collect();
     }
 
     fn give_some_back(&mut self) {
@@ -148,9 +178,11 @@ impl World {
         self.dials.remove(&id);
         let retiring = self.retiring();
         let connection = self.input_booked(
-            |core, out| core.dialed(id, (), limit, expires, now, out),
+            |core, out| core.dialed(id, |_, _| (), limit, expires, now, out),
             |world, connection| {
                 if let Some(connection) = *connection {
+                    let gate = world.core.entry_mut(connection).expect("it is up").gate.clone();
+                    world.gates.insert(connection, gate);
                     world.peers.insert(connection, Peer::new(limit, now));
                     let surplus = world.core.serving() > world.core.policy().max_connections;
                     world.peers.entry(connection).and_modify(|peer| peer.surplus = surplus);

@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::world::{Caller, World};
+use super::world::{Caller, WORKERS, World};
 use crate::pool::core::{ConnectionId, MAX_RESETS, Refusal};
 use crate::pool::event::ConnectionState;
 
@@ -27,13 +27,18 @@ impl World {
     fn check_books(&self) {
         for entry in self.core.entries() {
             let peer = self.peers.get(&entry.id).expect("no connection is kept that is gone");
-            assert_eq!(entry.in_flight, peer.held, "a slot is given back exactly once");
+            assert_eq!(entry.in_flight(), peer.held, "a slot is given back exactly once");
             assert_eq!(
                 entry.takes_calls(),
                 peer.takes_calls(),
                 "a connection that drains or is dead takes no calls"
             );
-            assert_eq!(entry.total_uses, peer.uses, "every use counts once");
+            assert_eq!(entry.total_uses(), peer.uses, "every use counts once");
+            assert_eq!(
+                entry.gate.read().flags(),
+                (peer.surplus || !peer.takes_calls(), !self.queue.is_empty()),
+                "a gate knows whether the pool has a say"
+            );
         }
         let entries = self.core.entries().len();
         assert_eq!(entries, self.peers.len(), "no connection is forgotten");
@@ -41,6 +46,7 @@ impl World {
         assert_eq!(self.core.dials(), self.dials.len(), "a dial counts until it ends");
         let totals = self.core.totals();
         assert_eq!(totals.opened - totals.closed, entries as u64, "the sums add up");
+        assert_eq!(totals.checkouts, self.checkouts, "the sums add up");
     }
 
     fn check_limits(&self) {
@@ -76,7 +82,7 @@ impl World {
         };
         peer.surplus &= is_over;
         assert!(
-            !peer.surplus || !peer.takes_calls() || peer.held > 0,
+            !peer.surplus || !peer.takes_calls() || peer.held > 0 || self.words.contains(&connection),
             "past the maximum a connection closes when it is given back"
         );
     }
@@ -86,7 +92,10 @@ impl World {
         if self.queue.is_empty() {
             return;
         }
-        assert!(!self.is_slot_free(), "nobody waits while a slot is free");
+        assert!(
+            !self.is_slot_free() || !self.words.is_empty(),
+            "nobody waits while a slot is free"
+        );
         assert!(
             self.serving() > 0 || !self.dials.is_empty(),
             "nobody waits with neither a connection nor a dial"
@@ -128,7 +137,8 @@ impl World {
         let dials = self.dials.len();
         let retiring = self.retiring();
         let kept = self.floor().saturating_sub(self.serving() - retiring);
-        let others = kept.max(self.losses).max(retiring.min(1));
+        let saturated = usize::from(self.is_saturated());
+        let others = kept.max(self.losses).max(retiring.min(1)).max(saturated);
         assert!(
             dials <= self.needed_for_callers().max(others),
             "no more is dialled than is needed"
@@ -138,6 +148,31 @@ impl World {
             "a failing endpoint is dialled by one alone"
         );
         assert!(dials <= self.room(), "no more is dialled than may serve");
+    }
+
+    /// Nothing was had at the gates of the connections that are remembered.
+    pub(super) fn check_refused_past_the_pool(&self) {
+        let policy = self.core.policy();
+        let most = policy.max_total_uses.unwrap_or(u64::MAX);
+        let needs_no_decision = |id: &ConnectionId| {
+            self.peers.get(id).is_some_and(|peer| {
+                let has_room = peer.held < peer.limit.min(policy.max_concurrent_streams);
+                has_room && peer.uses + 1 < most && peer.takes_calls() && !peer.surplus
+            })
+        };
+        assert!(
+            !self.queue.is_empty() || !self.remembered.iter().any(needs_no_decision),
+            "a slot that needs no decision is had without one"
+        );
+    }
+
+    /// A connection's task has said how busy it is.
+    pub(super) fn check_saturation(&self) {
+        let has_room = self.serving() < self.core.policy().max_connections;
+        assert!(
+            self.closed || !self.is_saturated() || !has_room || !self.dials.is_empty(),
+            "a pool that cannot do more gets another connection"
+        );
     }
 
     /// Connections were asked for ahead of calls.
@@ -175,9 +210,10 @@ impl World {
             return;
         }
         let timeout = self.core.policy().idle_timeout;
+        let latest = self.core.policy().idle_look().map(|after| self.now + after);
         assert!(
-            next.is_some() || timeout.is_none(),
-            "a connection that can fall idle is looked at again"
+            latest.is_none() || next.is_some_and(|at| Some(at) <= latest),
+            "whether a connection is idle is looked at in time"
         );
         if let (Some(timeout), Some(since)) = (timeout, peer.idle_since) {
             assert!(
@@ -209,7 +245,7 @@ impl World {
     /// All that late news could change.
     pub(super) fn picture(&self) -> Picture {
         let entries = self.core.entries().iter();
-        let entries = entries.map(|entry| (entry.id, entry.state, entry.in_flight, entry.peer_limit));
+        let entries = entries.map(|entry| (entry.id, entry.state, entry.in_flight(), entry.peer_limit));
         (entries.collect(), self.core.waiting(), self.core.dials())
     }
 
@@ -227,6 +263,11 @@ impl World {
     }
 
     /// Connections that it takes to serve all who wait at once.
+    fn is_saturated(&self) -> bool {
+        let mut serving = self.peers.values().filter(|peer| peer.takes_calls());
+        (1..WORKERS).contains(&self.serving()) && serving.all(|peer| peer.saturated)
+    }
+
     fn needed_for_callers(&self) -> usize {
         let policy = self.core.policy();
         let uses = policy

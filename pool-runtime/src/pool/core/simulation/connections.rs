@@ -1,6 +1,6 @@
 //! What can befall a connection that is up.
 
-use super::world::World;
+use super::world::{WORKERS, World};
 use crate::pool::core::ConnectionId;
 use crate::pool::event::CloseReason;
 
@@ -86,6 +86,17 @@ impl World {
         }
     }
 
+    pub(super) fn saturate_or_relax(&mut self) {
+        if let Some(connection) = self.some_peer(|_| true) {
+            let is_it = self.rng.bool();
+            self.show(if is_it { "saturate" } else { "relax" }, connection);
+            let now = self.now;
+            self.peers.get_mut(&connection).expect("a connection").saturated = is_it;
+            self.input(|core, out| core.saturated(connection, is_it, WORKERS, now, out));
+            self.check_saturation();
+        }
+    }
+
     pub(super) fn end_a_drained_connection(&mut self) {
         if let Some(connection) = self.some_peer(|peer| !peer.takes_calls() && peer.held == 0) {
             self.lose(connection);
@@ -130,6 +141,7 @@ impl World {
         let now = self.now;
         let is_spare = self.serving() > self.floor();
         let took_calls = self.peers[&connection].takes_calls();
+        self.see_if_idle(connection);
         let next = self.input(|core, out| core.look_at(connection, now, out));
         assert!(
             is_spare || took_calls == self.peers[&connection].takes_calls(),

@@ -92,6 +92,7 @@ impl World {
             self.slots.push(connection);
             self.give_back(connection);
         }
+        self.tell();
         for connection in self.all(|peer| !peer.takes_calls() && peer.held == 0) {
             self.lose(connection);
         }

@@ -1,6 +1,7 @@
 //! The driver and the peers of the simulation, with books of their own.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -10,12 +11,16 @@ use super::actions::ACTIONS;
 use crate::pool::backoff::Backoff;
 use crate::pool::core::{ConnectionId, Core, DialId, Effect, Refusal};
 use crate::pool::event::CloseReason;
+use crate::pool::gate::Gate;
 use crate::pool::picker::Strategy;
 use crate::pool::policy::{Overflow, Policy};
 use crate::pool::waiters::WaiterId;
 
 /// How many of the last steps a failure shows.
 const SHOWN: usize = 25;
+
+/// Threads of the runtime that drives the connections.
+pub(super) const WORKERS: usize = 3;
 
 /// A caller in the queue, as the books have it.
 #[derive(Debug)]
@@ -49,7 +54,10 @@ pub(super) struct Peer {
     pub(super) draining: bool,
     /// A call found it dead; its task has not said so yet.
     pub(super) dead: bool,
+    /// Its task is busy all the time.
+    pub(super) saturated: bool,
     pub(super) opened: Instant,
+    /// Since when the core knows that it has no call.
     pub(super) idle_since: Option<Instant>,
     /// When its task looks at it again.
     pub(super) look: Option<Instant>,
@@ -63,8 +71,16 @@ pub(super) struct World {
     pub(super) queue: VecDeque<Caller>,
     pub(super) dials: BTreeMap<DialId, Stage>,
     pub(super) peers: BTreeMap<ConnectionId, Peer>,
+    /// Slots that were handed out so far.
+    pub(super) checkouts: u64,
     /// Slots held, by connection; the connection may be gone.
     pub(super) slots: Vec<ConnectionId>,
+    /// The gates of all connections there were.
+    pub(super) gates: BTreeMap<ConnectionId, Arc<Gate>>,
+    /// The connections that a thread remembers, which takes slots past the pool.
+    pub(super) remembered: Vec<ConnectionId>,
+    /// Slots that have come back, of which the core is yet to be told.
+    pub(super) words: Vec<ConnectionId>,
     pub(super) gone: Vec<ConnectionId>,
     pub(super) floors: Vec<usize>,
     /// Attempts that failed since the last dial that came up.
@@ -131,7 +147,11 @@ impl World {
             queue: VecDeque::new(),
             dials: BTreeMap::new(),
             peers: BTreeMap::new(),
+            checkouts: 0,
             slots: Vec::new(),
+            gates: BTreeMap::new(),
+            remembered: Vec::new(),
+            words: Vec::new(),
             gone: Vec::new(),
             floors: Vec::new(),
             failures: 0,
@@ -153,6 +173,9 @@ impl World {
     /// One random step.
     pub(super) fn act(&mut self) {
         self.steps += 1;
+        if self.rng.bool() {
+            self.tell();
+        }
         let sum = self.odds.iter().sum::<u32>();
         if sum == 0 {
             return;
@@ -243,6 +266,7 @@ impl World {
         let peer = self.peers.get_mut(&connection).expect("checked");
         peer.held += 1;
         peer.uses += 1;
+        self.checkouts += 1;
         peer.idle_since = None;
         self.slots.push(connection);
     }
@@ -309,17 +333,34 @@ impl World {
         let position = self.slots.iter().position(|&slot| slot == connection);
         self.slots
             .swap_remove(position.expect("only slots that are held are given back"));
-        let now = self.now;
         if let Some(peer) = self.peers.get_mut(&connection) {
             self.useless = 0;
             peer.held -= 1;
             peer.ceiling = peer.held.max(peer.limit);
-            if peer.held == 0 {
-                peer.idle_since = Some(now);
+        }
+        if self.gates[&connection].give_back() {
+            self.words.push(connection);
+            // On another thread, what has come back may be used before the pool is told.
+            if self.rng.u8(..8) > 0 {
+                self.tell();
             }
         }
-        self.input(|core, out| core.give_back(connection, now, out));
-        self.check_surplus(connection);
+    }
+
+    /// Those who gave slots back tell the pool.
+    pub(super) fn tell(&mut self) {
+        for connection in std::mem::take(&mut self.words) {
+            let now = self.now;
+            self.see_if_idle(connection);
+            self.input(|core, out| core.returned(connection, now, out));
+            self.check_surplus(connection);
+        }
+    }
+
+    pub(super) fn see_if_idle(&mut self, connection: ConnectionId) {
+        if let Some(peer) = self.peers.get_mut(&connection).filter(|peer| peer.held == 0) {
+            peer.idle_since.get_or_insert(self.now);
+        }
     }
 
     /// Nothing serves, nothing is being dialled, and the backoff runs: as the books have it.
@@ -346,6 +387,7 @@ impl Peer {
             surplus: false,
             draining: false,
             dead: false,
+            saturated: false,
             opened: now,
             idle_since: Some(now),
             // Its task looks as soon as it runs.

@@ -180,10 +180,10 @@ fn connections_asked_for_are_dialled_and_kept_until_nobody_asks() {
     rig.up(1, NO_LIMIT);
     rig.up(2, NO_LIMIT);
     rig.pass(IDLE_TIMEOUT);
-    assert_eq!(rig.look(1), Some(rig.now + IDLE_TIMEOUT));
+    assert_eq!(rig.look(1), Some(rig.now + IDLE_LOOK));
     rig.core.unwarm(2);
     assert_eq!(rig.look(1), None);
-    assert_eq!(rig.look(2), Some(rig.now + IDLE_TIMEOUT));
+    assert_eq!(rig.look(2), Some(rig.now + IDLE_LOOK));
     assert_eq!(rig.done(), [drain(1, CloseReason::Idle)]);
 }
 

@@ -18,6 +18,7 @@ use crate::pool::policy::Overflow;
 const NO_LIMIT: u32 = u32::MAX;
 const SECOND: Duration = Duration::from_secs(1);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+const IDLE_LOOK: Duration = Duration::from_millis(7_500);
 const LIFETIME: Duration = Duration::from_secs(600);
 
 /// A core, its clock, and what it wants done. Callers are numbers.
@@ -82,12 +83,17 @@ impl Rig {
     }
 
     fn back(&mut self, connection: ConnectionId) {
-        self.core.give_back(connection, self.now, &mut self.out);
+        if let Some(entry) = self.core.entry_mut(connection) {
+            // It may ask for no word; word that nobody needs changes nothing.
+            let _ = entry.gate.give_back();
+        }
+        self.core.returned(connection, self.now, &mut self.out);
     }
 
     fn up(&mut self, dial: DialId, limit: u32) -> Option<ConnectionId> {
         let expires = Some(self.now + LIFETIME);
-        self.core.dialed(dial, (), limit, expires, self.now, &mut self.out)
+        self.core
+            .dialed(dial, |_, _| (), limit, expires, self.now, &mut self.out)
     }
 
     fn fail(&mut self, dial: DialId) {

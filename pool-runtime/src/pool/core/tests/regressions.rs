@@ -143,7 +143,7 @@ fn a_connection_past_its_lifetime_that_cannot_be_replaced_still_closes_when_idle
     rig.take();
     rig.pass(LIFETIME);
     let next = rig.look(1);
-    assert_eq!(next, Some(rig.now + IDLE_TIMEOUT));
+    assert_eq!(next, Some(rig.now + IDLE_LOOK));
     assert_eq!(rig.done(), [dial(2)], "its replacement");
     rig.fail(2);
     assert_eq!(rig.done(), [dial_at(3, rig.now + SECOND)]);

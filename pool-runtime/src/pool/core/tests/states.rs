@@ -167,7 +167,7 @@ fn what_is_told_of_a_connection_that_is_gone_changes_nothing() {
         rig.out.clear();
         event(&mut rig);
         assert_eq!(rig.done(), []);
-        let left = rig.core.entries().iter().map(|entry| (entry.id, entry.in_flight));
+        let left = rig.core.entries().iter().map(|entry| (entry.id, entry.in_flight()));
         assert_eq!(left.collect::<Vec<_>>(), [(2, 1), (3, 0)]);
     }
 }

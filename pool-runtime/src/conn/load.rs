@@ -82,9 +82,9 @@ mod tests {
         let us = Duration::from_micros;
         let mut now = Instant::now();
         let mut load = Load::new(now);
-        assert_eq!(run(&mut load, &mut now, 2_000, us(75), us(100)), []);
+        assert_eq!(run(&mut load, &mut now, 2_000, us(75), us(100)), [false; 0]);
         assert_eq!(run(&mut load, &mut now, 2_000, us(95), us(100)), [true]);
-        assert_eq!(run(&mut load, &mut now, 2_000, us(60), us(100)), []);
+        assert_eq!(run(&mut load, &mut now, 2_000, us(60), us(100)), [false; 0]);
         assert_eq!(run(&mut load, &mut now, 2_000, us(40), us(100)), [false]);
     }
 

@@ -8,8 +8,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tonic::Status;
 
-/// gRPC's message prefix: a flag for compression, and the length in four bytes.
-const PREFIX: usize = 5;
+use crate::unary::PREFIX;
 
 /// Follows the messages in a body that comes in pieces.
 #[derive(Debug)]

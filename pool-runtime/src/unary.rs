@@ -17,7 +17,7 @@ use tonic::Status;
 use crate::call::{Piece, ResponseBody};
 
 /// gRPC's message prefix: a flag for compression, and the length in four bytes.
-const PREFIX: usize = 5;
+pub(crate) const PREFIX: usize = 5;
 
 /// Small messages of a thread are encoded into chunks of this size, one behind the other: a small allocation for each,
 /// and another for sharing it with h2, cost more than encoding it.
@@ -53,14 +53,15 @@ pub(crate) fn encode(message: &impl Message, limit: Option<usize>) -> Result<Byt
         write(&mut buffer);
         return Ok(buffer.freeze());
     }
-    let mut chunk = CHUNK_IN_USE.take();
+    // Without a chunk, as when the thread comes to its end, there is a new one.
+    let mut chunk = CHUNK_IN_USE.try_with(Cell::take).unwrap_or_default();
     if chunk.capacity() < size {
         // Takes the chunk back from its beginning if none of its messages is in use any more.
         chunk.reserve(CHUNK);
     }
     write(&mut chunk);
     let message = chunk.split().freeze();
-    CHUNK_IN_USE.set(chunk);
+    let _ = CHUNK_IN_USE.try_with(|place| place.set(chunk));
     Ok(message)
 }
 

@@ -102,10 +102,12 @@ fn retry_policy(inner: TokenStream, errors: &mut Errors) -> Option<Extra> {
     if fields.spoiled {
         return None;
     }
+    let initial = initial.unwrap_or(default.initial_backoff);
     let made = RetryPolicy::new(
         attempts.unwrap_or(default.max_attempts),
-        initial.unwrap_or(default.initial_backoff),
-        max.unwrap_or(default.max_backoff),
+        initial,
+        // A longer first delay is not to be cut by a maximum that nobody has stated.
+        max.unwrap_or(default.max_backoff.max(initial)),
         multiplier.unwrap_or(default.backoff_multiplier),
         codes.unwrap_or(default.codes),
     );

@@ -7,17 +7,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use h2::RecvStream;
-use h2::client::ResponseFuture;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 use pool_call_policy::Codes;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
-use tonic::{Code, Status};
 
 use super::body::{Account, ResponseBody};
 use super::deadline::{Deadline, Origin, Timer};
 use super::fate::{self, Fate, Mark};
-use super::head::{self, Head};
+use super::flight::{Answer, Flight, Landed, Start, Unanswered};
+use super::head::Head;
 use super::hold::Hold;
 use super::outcome::{self, Failed, What};
 use super::outgoing::{Outgoing, Pump};
@@ -59,83 +58,6 @@ enum Failure {
     Final(Box<Failed>),
     /// The peer has not processed the call, and here is its body again.
     Replay(Outgoing),
-}
-
-/// A request under way: sent, or being sent, with no response yet. Dropped, it cancels the call.
-struct Flight {
-    response: ResponseFuture,
-    pump: Option<Pump>,
-    hold: Option<Hold>,
-    /// The body, if all of it was sent at once.
-    body: Option<Outgoing>,
-    mark: Mark,
-}
-
-/// What a request that was sent came to, if not to a response.
-enum Unanswered {
-    /// The deadline has passed.
-    Late(Deadline),
-    /// The stream or its connection failed.
-    Failed(h2::Error, Landed),
-    /// The server, or a proxy in its place, failed the call at once, and a policy is to say what follows.
-    TurnedDown(Box<http::Response<RecvStream>>, Start, Landed),
-    /// The answer is not gRPC's.
-    NotGrpc(Error),
-    /// This side is to blame.
-    Broken(Status),
-}
-
-/// What is left of a flight whose stream is over, or held by somebody else from here on.
-struct Landed {
-    hold: Hold,
-    pump: Option<Pump>,
-}
-
-/// What the connection has for a request within its time.
-type Answer = Result<Result<http::Response<RecvStream>, h2::Error>, Deadline>;
-
-impl Flight {
-    fn land(&mut self) -> Result<Landed, Unanswered> {
-        match self.hold.take() {
-            Some(hold) => Ok(Landed {
-                hold,
-                pump: self.pump.take(),
-            }),
-            None => Err(Unanswered::Broken(Status::internal("the call lost its slot"))),
-        }
-    }
-}
-
-impl Drop for Flight {
-    fn drop(&mut self) {
-        if let Some(hold) = &self.hold {
-            hold.cut_short();
-        }
-    }
-}
-
-/// How a response starts.
-struct Start {
-    /// It is none of gRPC's, but a proxy's error page, say.
-    not_grpc: Option<Kind>,
-    /// There is nothing after its headers.
-    has_ended: bool,
-}
-
-impl Start {
-    fn of(response: &http::Response<RecvStream>) -> Self {
-        Self {
-            not_grpc: head::not_grpc(response.status(), response.headers()),
-            has_ended: response.body().is_end_stream(),
-        }
-    }
-
-    /// Whether this commits the call (R10). It does not if the server failed the call at once (Trailers-Only), or
-    /// somebody answered in its place.
-    fn is_response(&self, headers: &HeaderMap) -> bool {
-        let is_failure = || headers.contains_key(Status::GRPC_STATUS) && outcome::code(headers) != Code::Ok;
-        self.not_grpc.is_none() && !(self.has_ended && is_failure())
-    }
 }
 
 impl<'a> Call<'a> {

@@ -19,6 +19,7 @@ mod attempt;
 mod body;
 pub(crate) mod deadline;
 mod fate;
+mod flight;
 pub(crate) mod head;
 mod hedge;
 pub(crate) mod hold;

@@ -50,7 +50,7 @@ pub struct Builder {
 impl Builder {
     /// Starts from what a service config says of the pool that was known when the client was compiled.
     pub(crate) fn compiled(mut self, said: PoolConfig) -> Self {
-        self.config.retry_throttling = said.throttling.or(self.config.retry_throttling);
+        self.config.retry_throttling = said.throttling.unwrap_or(self.config.retry_throttling);
         self.config.scaling = said.max_connections;
         self
     }
@@ -202,7 +202,7 @@ impl Builder {
     /// reason yet to stop; an endpoint that is down gets no retries after 500 failures, and one that fails more than
     /// about a tenth of its calls gets few.
     pub fn retry_throttling(mut self, max_tokens: u32, token_ratio: f64) -> Self {
-        self.config.retry_throttling = Some(RetryThrottling::unchecked(max_tokens, token_ratio));
+        self.config.retry_throttling = RetryThrottling::unchecked(max_tokens, token_ratio);
         self
     }
 

@@ -46,7 +46,7 @@ pub(crate) struct Config {
     pub(crate) keep_alive_while_idle: bool,
     pub(crate) deadline: Option<Duration>,
     /// `None` is no limit.
-    pub(crate) retry_throttling: Option<RetryThrottling>,
+    pub(crate) retry_throttling: RetryThrottling,
     pub(crate) http2: Http2Settings,
     pub(crate) user_agent: Option<String>,
 }
@@ -77,7 +77,7 @@ impl Default for Config {
             keep_alive_timeout: Duration::from_secs(20),
             keep_alive_while_idle: false,
             deadline: Some(Duration::from_secs(30)),
-            retry_throttling: Some(RetryThrottling::unchecked(1_000, 0.1)),
+            retry_throttling: RetryThrottling::unchecked(1_000, 0.1),
             http2: Http2Settings::default(),
             user_agent: None,
         }
@@ -166,9 +166,8 @@ impl Config {
         if let Some(problem) = policy.backoff.problem() {
             return Err(Error::config("backoff", problem, endpoint));
         }
-        if let Some(throttling) = self.retry_throttling
-            && let Err(invalid) = RetryThrottling::new(throttling.max_tokens, throttling.token_ratio)
-        {
+        let throttling = self.retry_throttling;
+        if let Err(invalid) = RetryThrottling::new(throttling.max_tokens, throttling.token_ratio) {
             return Err(Error::config("retry_throttling", invalid.to_string(), endpoint));
         }
         if let Some(agent) = &self.user_agent
@@ -216,8 +215,8 @@ impl Config {
     }
 
     /// The retry budget: what the service config says of it, else what is set on the pool.
-    pub(crate) fn throttling(&self) -> Option<RetryThrottling> {
-        self.running_throttling().or(self.retry_throttling)
+    pub(crate) fn throttling(&self) -> RetryThrottling {
+        self.running_throttling().unwrap_or(self.retry_throttling)
     }
 
     /// What the `user-agent` header says; gRPC's documents ask for `grpc-language-variant/version`.

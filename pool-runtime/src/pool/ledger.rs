@@ -10,8 +10,7 @@ use super::throttle::Throttle;
 /// Counts that nothing else depends on, beside the budget.
 #[derive(Debug)]
 pub(crate) struct Ledger {
-    /// `None` if there is no limit.
-    throttle: Option<Throttle>,
+    throttle: Throttle,
     retried: AtomicU64,
     hedged: AtomicU64,
     replayed: AtomicU64,
@@ -26,9 +25,9 @@ pub(crate) struct Extra {
 }
 
 impl Ledger {
-    pub(crate) fn new(throttling: Option<RetryThrottling>) -> Self {
+    pub(crate) fn new(throttling: RetryThrottling) -> Self {
         Self {
-            throttle: throttling.map(Throttle::new),
+            throttle: Throttle::new(throttling),
             retried: AtomicU64::new(0),
             hedged: AtomicU64::new(0),
             replayed: AtomicU64::new(0),
@@ -37,33 +36,30 @@ impl Ledger {
 
     /// Gives the budget other values.
     #[cfg(feature = "service-config")]
-    pub(crate) fn set_throttling(&self, throttling: Option<RetryThrottling>) {
-        if let (Some(throttle), Some(throttling)) = (&self.throttle, throttling) {
-            throttle.set(throttling);
-        }
+    pub(crate) fn set_throttling(&self, throttling: RetryThrottling) {
+        self.throttle.set(throttling);
     }
 
     /// An attempt failed; if that counts, it takes a token. Says whether there may be another.
     pub(crate) fn failed(&self, counts: bool) -> bool {
-        match &self.throttle {
-            Some(throttle) if counts => throttle.failed(),
-            _ => {}
+        if counts {
+            self.throttle.failed();
         }
         self.allows()
     }
 
     /// A call whose policy names `codes` ended with `code`, too late for another attempt.
     pub(crate) fn ended(&self, codes: Codes, code: Code) {
-        match &self.throttle {
-            Some(throttle) if code == Code::Ok => throttle.succeeded(),
-            Some(throttle) if codes.contains(code as i32) => throttle.failed(),
-            _ => {}
+        if code == Code::Ok {
+            self.throttle.succeeded();
+        } else if codes.contains(code as i32) {
+            self.throttle.failed();
         }
     }
 
     /// Whether there may be extra attempts.
     pub(crate) fn allows(&self) -> bool {
-        self.throttle.as_ref().is_none_or(Throttle::allows)
+        self.throttle.allows()
     }
 
     pub(crate) fn retried(&self) {

@@ -51,7 +51,7 @@ impl Shared {
     pub(crate) fn set_service_config(self: &Arc<Self>, config: ServiceConfig) {
         self.service_config.set(config, |config| {
             self.bounds().running = config.max_connections();
-            let throttling = config.retry_throttling().or(self.config.retry_throttling);
+            let throttling = config.retry_throttling().unwrap_or(self.config.retry_throttling);
             self.ledger.set_throttling(throttling);
         });
         tracing::debug!(endpoint = %self.endpoint, "service config replaced");

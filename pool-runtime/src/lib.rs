@@ -68,7 +68,8 @@
 //! three attempts at most, about 100 and 200 ms apart, while the server is UNAVAILABLE.
 //!
 //! - **Retries** come one after the other. A call is committed once its response begins: a failure after that is final. The
-//!   request is kept for the next attempt, a streamed one up to 256 KiB, past which the call is committed too.
+//!   request is kept for the next attempt, a streamed one up to 256 KiB and all of a pool's up to 16 MiB, past which the
+//!   call is committed too.
 //! - **Hedges** run side by side, and the first to be answered wins. Only calls with one request message are hedged, and
 //!   none over a [`Lease`]. A hedge takes a slot only if one is free at once.
 //! - The deadline spans all attempts, and each tells the server what is left of it. A retry that would begin past it is not

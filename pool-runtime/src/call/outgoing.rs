@@ -23,6 +23,7 @@ use tonic::{Code, Status};
 
 use super::hold::Hold;
 use super::inherited::carried;
+use crate::pool::shared::Shared;
 
 /// How much of a streamed request is kept for sending it again (R10). gRPC's C core keeps 256 KiB too.
 const REPLAY_BUFFER: usize = 256 << 10;
@@ -43,6 +44,8 @@ pub(crate) struct Outgoing {
     rest: Option<Body>,
     /// The method takes one message, and this is it: a peer that has not got it has nothing to process.
     is_message: bool,
+    /// What is charged to the pool for keeping it.
+    kept: Option<Kept>,
 }
 
 impl Outgoing {
@@ -55,6 +58,7 @@ impl Outgoing {
             is_lost: false,
             rest: None,
             is_message: true,
+            kept: None,
         }
     }
 
@@ -67,6 +71,7 @@ impl Outgoing {
             is_lost: false,
             rest: Some(body),
             is_message: false,
+            kept: None,
         };
         poll_fn(|cx| {
             // One message may be larger than the bound: it is here anyway, and most often it is all there is.
@@ -100,6 +105,7 @@ impl Outgoing {
             is_lost: self.is_lost || self.rest.is_some(),
             rest: None,
             is_message: self.is_message,
+            kept: None,
         }
     }
 
@@ -135,7 +141,8 @@ impl Outgoing {
 
     /// Sends the rest from a task of its own, which holds the slot as long as the stream can be written to. Calls that
     /// the body makes as it is polled inherit there what they would here.
-    pub(crate) fn pump(self, stream: SendStream<Bytes>, hold: Hold) -> Pump {
+    pub(crate) fn pump(mut self, stream: SendStream<Bytes>, hold: Hold) -> Pump {
+        self.kept.get_or_insert_with(|| Kept::new(hold.slot().shared()));
         let signals = Arc::new(Signals::default());
         let task = tokio::spawn(carried(run(self, hold, stream, signals.clone())));
         Pump { task, signals }
@@ -151,6 +158,14 @@ impl Outgoing {
             self.forget();
         } else {
             self.store(chunk.clone());
+            self.charge();
+        }
+    }
+
+    /// Charges what is kept to the pool, or gives it up if all calls together keep too much.
+    fn charge(&mut self) {
+        if self.kept.as_mut().is_some_and(|kept| !kept.grows_to(self.size)) {
+            self.forget();
         }
     }
 
@@ -159,6 +174,7 @@ impl Outgoing {
         self.is_lost = true;
         self.first = Bytes::new();
         self.more = Vec::new();
+        self.kept = None;
     }
 
     /// A small chunk is copied: it may be a slice of the 8 KiB in which tonic encodes, and is kept as long as the call
@@ -179,6 +195,7 @@ impl Outgoing {
         for index in 0..self.more.len() {
             send_chunk(stream, self.more[index].clone()).await?;
         }
+        self.charge();
         while let Some(body) = &mut self.rest {
             // A reset by the peer ends this even while the body has nothing to send.
             let frame = poll_fn(|cx| {
@@ -199,6 +216,36 @@ impl Outgoing {
             }
         }
         stream.send_data(Bytes::new(), true).map_err(|_| Stopped::Stream)
+    }
+}
+
+/// A call's part of what the pool's calls may keep in all (R10). Given back when it is dropped.
+#[derive(Debug)]
+struct Kept {
+    pool: Arc<Shared>,
+    bytes: usize,
+}
+
+impl Kept {
+    fn new(pool: &Arc<Shared>) -> Self {
+        Self {
+            pool: pool.clone(),
+            bytes: 0,
+        }
+    }
+
+    /// False if there is no room for that.
+    fn grows_to(&mut self, bytes: usize) -> bool {
+        let more = bytes.saturating_sub(self.bytes);
+        let has_room = self.pool.ledger.keep(more);
+        self.bytes += if has_room { more } else { 0 };
+        has_room
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.pool.ledger.let_go(self.bytes);
     }
 }
 
@@ -298,5 +345,37 @@ impl Pump {
 impl Drop for Pump {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Pool;
+    use crate::pool::ledger::MOST_KEPT;
+
+    #[test]
+    fn what_is_kept_is_charged_to_the_pool_and_what_it_has_no_room_for_is_not_kept() {
+        let pool = Pool::builder("http://127.0.0.1:1").build().unwrap();
+        let ledger = &pool.shared().ledger;
+        let body = || Outgoing {
+            rest: Some(Body::empty()),
+            kept: Some(Kept::new(pool.shared())),
+            ..Outgoing::whole(Bytes::new())
+        };
+        let chunk = Bytes::from(vec![7; 2_000]);
+
+        let mut first = body();
+        first.keep(&chunk, false);
+        assert!(first.can_replay());
+        assert!(ledger.keep(MOST_KEPT - 3_000), "the rest but for 1,000");
+
+        let mut second = body();
+        second.keep(&chunk, false);
+        assert!(!second.can_replay(), "there is no room for both");
+        assert!(!ledger.keep(1_001), "what is not kept is not charged");
+
+        drop(first);
+        assert!(ledger.keep(3_000), "what was kept is given back");
     }
 }

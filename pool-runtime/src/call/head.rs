@@ -8,7 +8,7 @@ use http::{HeaderMap, Method, StatusCode};
 use tokio::time::Instant;
 use tonic::Status;
 
-use super::deadline::{Deadline, GRPC_TIMEOUT};
+use super::deadline::{self, Deadline, GRPC_TIMEOUT};
 use crate::Error;
 use crate::error::Kind;
 use crate::pool::shared::Shared;
@@ -27,17 +27,25 @@ pub(crate) struct Head<'a> {
     pub(super) uri: Uri,
     common: Option<&'a Common>,
     /// This call's own; they count where both have one.
-    pub(super) own: HeaderMap,
+    own: HeaderMap,
+    /// The timeout that the call's own headers state.
+    pub(super) requested: Option<Duration>,
 }
 
 impl<'a> Head<'a> {
     /// The head of a call with what all calls of a client have, and metadata of its own.
-    pub(crate) fn new(shared: &Shared, path: PathAndQuery, common: &'a Common, own: HeaderMap) -> Result<Self, Status> {
+    pub(crate) fn new(
+        shared: &Shared,
+        path: PathAndQuery,
+        common: &'a Common,
+        mut own: HeaderMap,
+    ) -> Result<Self, Status> {
         let mut uri = uri::Parts::default();
         uri.path_and_query = Some(path);
         Ok(Self {
             uri: absolute(uri, shared)?,
             common: Some(common),
+            requested: take_in(&mut own),
             own,
         })
     }
@@ -49,6 +57,7 @@ impl<'a> Head<'a> {
         Ok(Self {
             uri: absolute(uri.into_parts(), shared)?,
             common: None,
+            requested: take_in(&mut headers),
             own: headers,
         })
     }
@@ -78,16 +87,26 @@ impl<'a> Head<'a> {
 }
 
 impl Head<'_> {
-    /// Whether the headers that the client's calls have in common are right about the deadline.
+    /// Whether the headers as they were stated are right about the deadline, as they are of most calls.
     fn says(&self, deadline: Option<Deadline>, now: Instant) -> bool {
-        let Some(common) = self.common.filter(|_| self.own.is_empty()) else {
-            return false;
-        };
+        let said = self.requested.or_else(|| self.common?.timeout);
         match deadline {
-            Some(deadline) => common.timeout == Some(deadline.after) && deadline.is_whole(now),
-            None => common.timeout.is_none(),
+            Some(deadline) => said == Some(deadline.after) && deadline.is_whole(now),
+            None => said.is_none(),
         }
     }
+}
+
+/// The timeout that a call's own headers state. One that is none is taken out.
+fn take_in(own: &mut HeaderMap) -> Option<Duration> {
+    if own.is_empty() {
+        return None;
+    }
+    let requested = deadline::requested(own);
+    if requested.is_none() {
+        own.remove(GRPC_TIMEOUT);
+    }
+    requested
 }
 
 /// Puts `own` over `headers`: its names replace theirs, with as many values as they have.

@@ -88,7 +88,7 @@ pub(crate) async fn call(
         return Err(Error::new(Kind::NoRuntime, &shared.endpoint).into());
     }
     let now = Instant::now();
-    let stated = [deadline::requested(&head.own), options.deadline];
+    let stated = [head.requested, options.deadline];
     let after = stated.into_iter().flatten().min().or(options.default_deadline);
     let own = after.map(|after| Deadline::after(now, after));
     let timer = Timer::new(own, Inherited::current());

@@ -77,7 +77,8 @@ impl Front {
                 self.spawn(Inherited::current(), call).await
             }
             "hedged in scope" => {
-                let policy = HedgingPolicy::new(2, MOMENT, Codes::UNAVAILABLE).unwrap();
+                // No second attempt but what the first one's failure brings on.
+                let policy = HedgingPolicy::new(2, Duration::from_secs(3_600), Codes::UNAVAILABLE).unwrap();
                 let call = unary(client, with(CallOptions::new().hedge(policy), request));
                 self.spawn(Inherited::current(), call).await
             }

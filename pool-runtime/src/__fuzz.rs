@@ -103,7 +103,10 @@ fn check_timeout(timeout: Duration) {
 pub fn settings(data: &[u8]) {
     let (size, data) = number_and_rest(data);
     let mut scan = Scan::new();
-    let found = data.chunks(size + 1).any(|read| scan.sees(read));
+    let found = data.chunks(size + 1).any(|read| {
+        scan.read(read);
+        scan.has_settings
+    });
     assert_eq!(found, has_settings(data));
 }
 

@@ -25,8 +25,9 @@
 //!    as the smaller of [`max_concurrent_streams`](Builder::max_concurrent_streams) and what the peer allows at the
 //!    moment. If none is free, the call waits in line, and connections are opened as the line needs them, up to
 //!    [`max_connections`](Builder::max_connections).
-//! 2. It is sent, and sent again on another slot for as long as the peer cannot have processed it: its connection was
-//!    lost before a byte was written, the stream was refused, or a GOAWAY excluded it.
+//! 2. It is sent. If the peer cannot have processed it, it is sent again, to another address or connection if one has a free
+//!    stream: until the deadline if nothing of it had left, or if a GOAWAY of a connection that had answered others excluded it;
+//!    else once, if the stream was refused, or excluded by a connection that had answered nobody (gRFC A6).
 //! 3. If it fails before its response begins, and its policy says so, it is made again: see below.
 //! 4. It ends with the last byte of its response, its failure, its deadline, or when its future or its response is
 //!    dropped. Then, and not before, the slot goes to the next in line.
@@ -116,6 +117,9 @@
 //! The pool opens another connection when calls wait for a stream, and when the tasks of all its connections are busy all
 //! the time, which is when a core is used up and not the streams; on a runtime with one thread the latter never happens.
 //! So with many cores, leave [`max_connections`](Builder::max_connections) at about their number.
+//!
+//! A connection that was lost with calls in flight is redialled once without being asked for, because its callers will
+//! come back. A connection that the others did not need for a whole [`idle_timeout`](Builder::idle_timeout) is closed.
 //!
 //! Messages of any size go at full speed over a local network with the defaults: frames of 1 MiB, windows of 2 MiB for a
 //! stream and 5 MiB for a connection. A window is what may be under way: a single stream gets no more than its window in

@@ -4,10 +4,11 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 use tonic::Code;
 
 use super::attempt::Call;
+use super::deadline::Timer;
 use super::outcome::Failed;
 use super::outgoing::Outgoing;
 use super::retry::{Retry, Surroundings};
@@ -39,18 +40,26 @@ pub(super) async fn next(
     // What the attempt came to is not needed any more, least of all while the call sleeps.
     drop(failed);
     tell(call, facts.code, delay);
-    let slept = match call.timer.incoming() {
-        Some(incoming) => incoming.until_cancelled(sleep(delay)).await.is_some(),
-        None => {
-            sleep(delay).await;
-            true
-        }
-    };
-    if !slept {
+    if !sleep(&call.timer, delay).await {
         let error = call.error(Kind::Cancelled { phase: Phase::Waiting });
         return Err(Failed::found(error.after(call.attempts, call.was_sent), None));
     }
     Ok(body)
+}
+
+/// Waits between two attempts, no longer than the call's deadline. False if the incoming call was cancelled.
+pub(super) async fn sleep(timer: &Timer, delay: Duration) -> bool {
+    let now = Instant::now();
+    let until = timer
+        .deadline
+        .map_or(now + delay, |deadline| deadline.at.min(now + delay));
+    match timer.incoming() {
+        Some(incoming) => incoming.until_cancelled(sleep_until(until)).await.is_some(),
+        None => {
+            sleep_until(until).await;
+            true
+        }
+    }
 }
 
 fn tell(call: &Call<'_>, code: Code, delay: Duration) {

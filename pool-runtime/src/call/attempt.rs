@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use h2::RecvStream;
 use http::{HeaderName, HeaderValue};
@@ -17,6 +18,7 @@ use super::deadline::{Deadline, Origin, Timer};
 use super::fate::{self, Fate, Mark};
 use super::flight::{Answer, Flight, Landed, Start, Unanswered};
 use super::head::Head;
+use super::history::{History, Unprocessed};
 use super::hold::Hold;
 use super::outcome::{self, Failed, What};
 use super::outgoing::{Outgoing, Pump};
@@ -29,10 +31,6 @@ use crate::pool::event::Event;
 use crate::pool::slot::{Slot, Wait};
 use crate::status::drop_unreadable_details;
 
-/// How often a call that was never processed is sent again before it fails. A healthy pool needs one or two; a peer
-/// that refuses everything must not be asked for ever.
-const MAX_REPLAYS: u32 = 16;
-
 /// How many attempts there were before this one; absent on the first (R12).
 const PREVIOUS_ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
 
@@ -40,8 +38,11 @@ const PREVIOUS_ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previous-rpc
 pub(super) struct Call<'a> {
     pub(super) source: Source<'a>,
     pub(super) head: &'a Head<'a>,
+    pub(super) history: &'a History,
     pub(super) timer: Timer,
     pub(super) for_ready: bool,
+    /// Other attempts of the call run beside this one: they avoid each other's connections.
+    pub(super) is_hedged: bool,
     /// How often it was sent, replays included.
     pub(super) attempts: u32,
     /// Attempts before this one, replays not included.
@@ -56,18 +57,34 @@ pub(super) struct Call<'a> {
 /// Why a request on a slot came to nothing.
 enum Failure {
     Final(Box<Failed>),
-    /// The peer has not processed the call, and here is its body again.
-    Replay(Outgoing),
+    /// The peer has not processed the call: it is sent again.
+    Replay(Box<Replay>),
+}
+
+/// A request to be sent again.
+struct Replay {
+    body: Outgoing,
+    /// How long the call waits before.
+    pause: Duration,
 }
 
 impl<'a> Call<'a> {
     /// A call without a policy.
-    pub(super) fn new(source: Source<'a>, head: &'a Head<'a>, timer: Timer, for_ready: bool, span: CallSpan) -> Self {
+    pub(super) fn new(
+        source: Source<'a>,
+        head: &'a Head<'a>,
+        history: &'a History,
+        timer: Timer,
+        for_ready: bool,
+        span: CallSpan,
+    ) -> Self {
         Self {
             source,
             head,
+            history,
             timer,
             for_ready,
+            is_hedged: false,
             attempts: 0,
             previous: 0,
             was_sent: false,
@@ -111,7 +128,14 @@ impl<'a> Call<'a> {
                 Err(error) => Failure::Final(Failed::found(error, Some(body))),
             };
             body = match (failure, &mut retry) {
-                (Failure::Replay(body), _) => body,
+                (Failure::Replay(replay), _) => {
+                    let Replay { body, pause } = *replay;
+                    if !pause.is_zero() && !Box::pin(again::sleep(&self.timer, pause)).await {
+                        let error = self.error(Kind::Cancelled { phase: Phase::Waiting });
+                        return Err(self.ended(Failed::found(error, None)));
+                    }
+                    body
+                }
                 (Failure::Final(failed), None) => return Err(self.ended(failed)),
                 (Failure::Final(failed), Some(retry)) => {
                     let span = self.span.clone();
@@ -134,7 +158,8 @@ impl<'a> Call<'a> {
 
     fn take_at_once(&self) -> Option<Hold> {
         match self.source {
-            Source::Pool(shared) => shared.try_take().map(Hold::Slot),
+            Source::Pool(shared) if self.attempts == 0 => shared.try_take().map(Hold::Slot),
+            Source::Pool(shared) => shared.try_take_avoiding(&self.history.avoid()).map(Hold::Slot),
             Source::Lease(..) => None,
         }
     }
@@ -160,6 +185,7 @@ impl<'a> Call<'a> {
         let wait = Wait {
             deadline: self.timer.deadline.map(|deadline| (deadline.at, deadline.after)),
             for_ready: self.for_ready,
+            avoid: self.history.avoid(),
         };
         match self.source {
             Source::Pool(shared) => shared.acquire_queued(wait).await.map(Hold::Slot),
@@ -201,6 +227,9 @@ impl<'a> Call<'a> {
         if self.previous > 0 {
             head.headers_mut()
                 .insert(PREVIOUS_ATTEMPTS, HeaderValue::from(self.previous));
+        }
+        if self.is_hedged {
+            self.history.add(hold.slot());
         }
         let mark = Mark::set(hold.link());
         let (response, mut stream) = match hold.slot().connection().open(head, body.is_empty()) {
@@ -286,6 +315,11 @@ impl<'a> Call<'a> {
         let link = flight.hold.as_ref().map(|hold| hold.slot().connection().link.clone());
         let is_message = flight.body.take().is_some_and(|body| body.is_message());
         let mark = flight.mark;
+        if deadline.origin == Origin::Own
+            && let Some(hold) = &flight.hold
+        {
+            hold.slot().fault();
+        }
         // Resets the stream. If its frames are queued as yet, h2 will send the headers and the reset, and drop the message.
         // That is nothing to a method that takes one message, but may be the begin of a call to one that takes a stream.
         drop(flight);
@@ -303,6 +337,9 @@ impl<'a> Call<'a> {
     ) -> Result<http::Response<ResponseBody>, Error> {
         if let Some(pump) = &pump {
             pump.commit();
+        }
+        if start.is_fault(response.headers()) {
+            hold.slot().fault();
         }
         let (parts, receive) = response.into_parts();
         // A call that fails before it has anything to say does so in its headers (Trailers-Only).
@@ -331,6 +368,10 @@ impl<'a> Call<'a> {
     ) -> Box<Failed> {
         let (mut parts, receive) = response.into_parts();
         drop_unreadable_details(&mut parts.headers);
+        if start.is_fault(&parts.headers) {
+            hold.slot().fault();
+        }
+        self.history.add(hold.slot());
         self.span.record_trailers(&parts.headers);
         let (timer, account) = (Timer::default(), self.account(None));
         let unread = ResponseBody::new(receive, start.has_ended, None, hold, timer, account, self.span.clone());
@@ -353,18 +394,30 @@ impl<'a> Call<'a> {
         let connection = hold.slot().id();
         let shared = self.source.shared();
         shared.call_failed_with(connection, error);
-        let may_move = matches!(self.source, Source::Pool(_));
+        self.history.add(hold.slot());
+        let why = match fate {
+            Fate::Sent => None,
+            Fate::Unsent => Some(Unprocessed::Unsent),
+            Fate::Refused if error.is_go_away() => Some(Unprocessed::GoAway {
+                of_use: hold.link().pace.has_answered(),
+            }),
+            Fate::Refused => Some(Unprocessed::Refused),
+        };
+        if error.is_reset() && error.is_remote() {
+            hold.slot().fault();
+        }
         let mut body = body.filter(Outgoing::can_replay);
-        if fate != Fate::Sent
-            && may_move
-            && self.attempts <= MAX_REPLAYS
+        if let Some(why) = why
+            && matches!(self.source, Source::Pool(_))
             && !fate::is_malformed(error)
+            && body.is_some()
+            && let Some(pause) = self.history.replay(why, fastrand::f64())
             && let Some(body) = body.take()
         {
-            tracing::debug!(endpoint = %shared.endpoint, connection, ?fate, %error, "call is sent again");
+            tracing::debug!(endpoint = %shared.endpoint, connection, ?why, ?pause, %error, "call is sent again");
             shared.ledger.replayed();
             shared.tell(|| Event::Replayed { connection });
-            return Failure::Replay(body);
+            return Failure::Replay(Box::new(Replay { body, pause }));
         }
         let kind = match self.timer.deadline {
             Some(deadline) if deadline.explains(error) => deadline.exceeded(Phase::Requesting),

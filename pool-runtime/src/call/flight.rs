@@ -13,6 +13,7 @@ use super::outcome;
 use super::outgoing::{Outgoing, Pump};
 use crate::Error;
 use crate::error::Kind;
+use crate::status;
 
 /// A request under way: sent, or being sent, with no response yet. Dropped, it cancels the call.
 pub(super) struct Flight {
@@ -80,6 +81,14 @@ impl Start {
         Self {
             not_grpc: head::not_grpc(response.status(), response.headers()),
             has_ended: response.body().is_end_stream(),
+        }
+    }
+
+    /// The call has failed already, in a way that speaks against the server.
+    pub(super) fn is_fault(&self, headers: &HeaderMap) -> bool {
+        match &self.not_grpc {
+            Some(kind) => outcome::is_fault(status::code(kind)),
+            None => self.has_ended && outcome::is_fault(outcome::code(headers)),
         }
     }
 

@@ -22,6 +22,7 @@ mod fate;
 mod flight;
 pub(crate) mod head;
 mod hedge;
+mod history;
 pub(crate) mod hold;
 mod inherited;
 pub(crate) mod outcome;
@@ -45,6 +46,7 @@ pub use self::body::ResponseBody;
 use self::deadline::{Deadline, Timer};
 pub(crate) use self::deadline::{GRPC_TIMEOUT, requested as requested_timeout, whole_header};
 pub(crate) use self::head::{Common, Head};
+use self::history::History;
 pub use self::inherited::Inherited;
 pub(crate) use self::outgoing::Outgoing;
 use self::retry::Retry;
@@ -92,9 +94,11 @@ pub(crate) async fn call(
     let after = stated.into_iter().flatten().min().or(options.default_deadline);
     let own = after.map(|after| Deadline::after(now, after));
     let timer = Timer::new(own, Inherited::current());
+    let history = History::default();
     let mut call = Call::new(
         source,
         head,
+        &history,
         timer,
         options.wait_for_ready,
         CallSpan::of(shared, &head.uri),

@@ -130,6 +130,14 @@ pub(super) fn code(headers: &HeaderMap) -> Code {
         .map_or(Code::Unknown, |code| Code::from_bytes(code.as_bytes()))
 }
 
+/// Whether a server's failure speaks against the server rather than the request: another might well have served it.
+pub(super) fn is_fault(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Unknown | Code::DeadlineExceeded | Code::ResourceExhausted | Code::Internal | Code::Unavailable
+    )
+}
+
 /// What no other attempt would mend: the caller's time is up, the pool is closed, the request or the settings are
 /// wrong. And what the pool turns away because it is full, it would not take in sooner if the call asked again.
 fn is_final(kind: &Kind) -> bool {

@@ -19,6 +19,7 @@ use super::attempt::Call;
 use super::body::ResponseBody;
 use super::deadline::{Deadline, Timer};
 use super::hedge::{Hedge, Verdict};
+use super::history::History;
 use super::hold::Hold;
 use super::outcome::Failed;
 use super::outgoing::Outgoing;
@@ -38,6 +39,7 @@ pub(super) async fn run(
     let race = Race {
         source: call.source,
         head: call.head,
+        history: call.history,
         deadline: call.timer.deadline,
         incoming: call.timer.incoming().cloned(),
         for_ready: call.for_ready,
@@ -52,6 +54,7 @@ pub(super) async fn run(
 struct Race<'a> {
     source: Source<'a>,
     head: &'a Head<'a>,
+    history: &'a History,
     deadline: Option<Deadline>,
     incoming: Option<Inherited>,
     for_ready: bool,
@@ -117,7 +120,7 @@ impl<'a> Race<'a> {
         if !is_alone && !shared.ledger.allows() {
             return hedge.stop();
         }
-        let slot = shared.try_take().map(Hold::Slot);
+        let slot = shared.try_take_avoiding(&self.history.avoid()).map(Hold::Slot);
         if !is_alone && slot.is_none() {
             return hedge.put_off(now);
         }
@@ -132,7 +135,15 @@ impl<'a> Race<'a> {
 
     fn attempt(&'a self, previous: u32, slot: Option<Hold>, body: Outgoing, now: Instant) -> Attempt<'a> {
         let timer = Timer::new(self.deadline, self.incoming.clone());
-        let mut call = Call::new(self.source, self.head, timer, self.for_ready, self.span.clone());
+        let mut call = Call::new(
+            self.source,
+            self.head,
+            self.history,
+            timer,
+            self.for_ready,
+            self.span.clone(),
+        );
+        call.is_hedged = true;
         // Should the response break off, its error tells of the attempts before, too.
         call.attempts = previous;
         call.previous = previous;

@@ -14,6 +14,7 @@ pub(crate) struct Control(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     drain: Option<Drain>,
+    look: bool,
     held: Vec<Held>,
     /// Nothing will be written any more.
     ended: bool,
@@ -22,6 +23,17 @@ struct State {
 
 /// What is dropped when the resets that were queued before it are written.
 pub(crate) type Held = Box<dyn Debug + Send>;
+
+/// What the owner wants of the task.
+#[derive(Debug)]
+pub(crate) struct Orders {
+    /// The order to drain as it stands; it is repeated each time.
+    pub(crate) drain: Option<Drain>,
+    /// Ask the owner for news.
+    pub(crate) look: bool,
+    /// To be dropped once the resets are written that are queued by now.
+    pub(crate) held: Vec<Held>,
+}
 
 /// The order to finish what is in flight and close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +51,11 @@ impl Control {
             let reason = state.drain.map_or(order.reason, |before| before.reason);
             state.drain = Some(Drain { reason, ..order });
         });
+    }
+
+    /// Has the task ask its owner for news, as it does from time to time.
+    pub(crate) fn look(&self) {
+        self.tell(|state| state.look = true);
     }
 
     /// Streams were reset from this side; the RST_STREAM frames are queued in h2. Drops `held` when they are written, or
@@ -65,14 +82,17 @@ impl Control {
         result
     }
 
-    /// The order to drain as it stands, and what to drop once the resets are written that are queued by now. The task is
-    /// woken by the next word.
-    pub(crate) fn poll(&self, cx: &Context<'_>) -> (Option<Drain>, Vec<Held>) {
+    /// What was ordered. The task is woken by the next order.
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> Orders {
         let mut state = self.state();
         if !state.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
             state.waker = Some(cx.waker().clone());
         }
-        (state.drain, std::mem::take(&mut state.held))
+        Orders {
+            drain: state.drain,
+            look: std::mem::take(&mut state.look),
+            held: std::mem::take(&mut state.held),
+        }
     }
 
     /// The connection has ended: nobody waits for its resets any more.

@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::Link;
-use super::control::Drain;
+use super::control::{Drain, Orders};
 use super::handshake::{Http2, Ready};
 use super::keepalive::{Dead, KeepAlive, KeepAliveConfig};
 use super::load::Load;
@@ -33,6 +33,8 @@ pub(crate) trait Owner: Send + Unpin + 'static {
     fn look(&self) -> Option<Instant>;
     /// Whether calls are in flight.
     fn is_busy(&self) -> bool;
+    /// A first response has begun on the connection.
+    fn answered(&self);
     /// The connection's task is busy all the time, or is not any more.
     fn saturated(&self, is_it: bool);
 }
@@ -64,6 +66,7 @@ pub(crate) struct Driver<T, O> {
     drain: Option<Drain>,
     /// h2 has given the connection up, or it drains and had no calls when last looked at: only its last words are left.
     parting: bool,
+    answered: bool,
     load: Load,
     limit: usize,
     read_before: u64,
@@ -88,6 +91,7 @@ where
             timer: Box::pin(sleep_until(Instant::now())),
             drain: None,
             parting: false,
+            answered: false,
             load: Load::new(Instant::now()),
             limit,
             read_before: 0,
@@ -133,6 +137,10 @@ where
 
     /// Something came from the peer: it may have been SETTINGS or a GOAWAY, of which h2 raises no event.
     fn notice(&mut self, cx: &mut Context<'_>) {
+        if !self.answered && self.link.pace.has_answered() {
+            self.answered = true;
+            self.owner.answered();
+        }
         let limit = self.http2.max_concurrent_send_streams();
         if limit != self.limit {
             self.limit = limit;
@@ -156,9 +164,12 @@ where
     }
 
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
-        let (order, held) = self.link.control.poll(cx);
-        if let Some(order) = order {
+        let Orders { drain, look, held } = self.link.control.poll(cx);
+        if let Some(order) = drain {
             self.obey(order);
+        }
+        if look {
+            self.look();
         }
 
         self.link.pace.allow(self.budget());
@@ -172,8 +183,8 @@ where
             tracing::debug!(error = result.err().map(tracing::field::display), "connection ended");
             // A GOAWAY and the end may have come in one piece: then it was recycled, and is not lost.
             self.notice(cx);
-            let (order, _) = self.link.control.poll(cx);
-            return Poll::Ready(order.map_or(CloseReason::Lost, |order| order.reason));
+            let drain = self.link.control.poll(cx).drain;
+            return Poll::Ready(drain.map_or(CloseReason::Lost, |order| order.reason));
         }
         let read = self.link.pace.read();
         if read != self.read_before {

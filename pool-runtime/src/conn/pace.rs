@@ -5,8 +5,8 @@
 //! their requests leave in one write. So a turn reads at most a budget, which the [`Driver`](super::driver) sets from
 //! the size of the messages: about a kibibyte for small ones, no practical bound for large ones.
 //!
-//! What passes answers two questions: have the peer's SETTINGS been read, and has anything been written since a
-//! request was queued? If not, that request cannot have reached the peer.
+//! What passes answers three questions. Have the peer's SETTINGS been read? Has a response begun? And has anything been
+//! written since a request was queued? If not, that request cannot have reached the peer.
 
 use std::io;
 use std::pin::Pin;
@@ -21,6 +21,14 @@ use tokio_util::io::poll_read_buf;
 /// A frame's head: 24 bits of length, then type, flags and stream (RFC 9113, 4.1).
 const FRAME_HEAD: usize = 9;
 
+/// The type of a HEADERS frame.
+const HEADERS: u8 = 1;
+
+/// The type of a GOAWAY frame, whose payload begins with the last stream that is processed; and the number that only
+/// announces another GOAWAY (RFC 9113, 6.8).
+const GOAWAY: u8 = 7;
+const NOT_YET: u32 = (1 << 31) - 1;
+
 /// The type of a SETTINGS frame, and the flag of one that only acknowledges.
 const SETTINGS: u8 = 4;
 const ACK: u8 = 1;
@@ -34,6 +42,7 @@ pub(crate) struct Pace {
     read: AtomicU64,
     written: AtomicU64,
     settings: AtomicBool,
+    answered: AtomicBool,
 }
 
 impl Pace {
@@ -57,6 +66,11 @@ impl Pace {
     pub(crate) fn has_settings(&self) -> bool {
         self.settings.load(Relaxed)
     }
+
+    /// Whether a first response has begun, or a GOAWAY has promised one: the connection is of use.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.answered.load(Relaxed)
+    }
 }
 
 /// A transport whose reads are paced.
@@ -64,18 +78,24 @@ impl Pace {
 pub(crate) struct Paced<T> {
     inner: T,
     pace: Arc<Pace>,
-    /// Until the peer's SETTINGS have been seen.
+    /// Until a first response has begun.
     scan: Option<Scan>,
 }
 
-/// Looks for the peer's SETTINGS. They are to be its first frame, but h2 lets a peer acknowledge ours before, and one
-/// that never sends its own has not told how many streams it takes.
+/// Looks for the peer's SETTINGS and its first response: HEADERS, or a GOAWAY that includes a stream. SETTINGS are to be its first frame, but h2 lets a peer acknowledge
+/// ours before, and one that never sends its own has not told how many streams it takes.
 #[derive(Debug)]
 pub(crate) struct Scan {
     head: Vec<u8>,
     /// What is left of the payload of the frame in hand.
     left: usize,
     is_settings: bool,
+    /// Of a GOAWAY, what is still to come of the last stream's number, and the number so far.
+    goaway: (u32, u32),
+    /// The peer's SETTINGS have ended.
+    pub(crate) has_settings: bool,
+    /// The peer has answered a call, or will.
+    pub(crate) has_answer: bool,
 }
 
 impl Scan {
@@ -84,32 +104,51 @@ impl Scan {
             head: Vec::with_capacity(FRAME_HEAD),
             left: 0,
             is_settings: false,
+            goaway: (0, 0),
+            has_settings: false,
+            has_answer: false,
         }
     }
 
-    /// Takes in what was read; true once the SETTINGS have ended.
-    pub(crate) fn sees(&mut self, mut bytes: &[u8]) -> bool {
+    /// Takes in what was read.
+    pub(crate) fn read(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             if self.left > 0 {
-                let passed = self.left.min(bytes.len());
-                self.left -= passed;
-                bytes = &bytes[passed..];
+                let (passed, rest) = bytes.split_at(self.left.min(bytes.len()));
+                self.left -= passed.len();
+                bytes = rest;
+                self.read_goaway(passed);
             } else {
                 let (part, rest) = bytes.split_at(bytes.len().min(FRAME_HEAD - self.head.len()));
                 self.head.extend_from_slice(part);
                 bytes = rest;
                 let [a, b, c, kind, flags, _, _, _, _] = self.head[..] else {
-                    return false;
+                    return;
                 };
                 self.head.clear();
                 self.left = u32::from_be_bytes([0, a, b, c]) as usize;
                 self.is_settings = kind == SETTINGS && flags & ACK == 0;
+                self.goaway = (if kind == GOAWAY { 4 } else { 0 }, 0);
+                self.has_answer |= kind == HEADERS;
             }
-            if self.is_settings && self.left == 0 {
-                return true;
-            }
+            self.has_settings |= self.is_settings && self.left == 0;
         }
-        false
+    }
+}
+
+impl Scan {
+    fn read_goaway(&mut self, payload: &[u8]) {
+        for &byte in payload {
+            let (missing, last) = &mut self.goaway;
+            if *missing == 0 {
+                return;
+            }
+            *missing -= 1;
+            *last = *last << 8 | u32::from(byte);
+            // The highest bit is reserved.
+            let last = *last & NOT_YET;
+            self.has_answer |= *missing == 0 && last != 0 && last != NOT_YET;
+        }
     }
 }
 
@@ -125,9 +164,12 @@ impl<T> Paced<T> {
     fn count_read(&mut self, bytes: &[u8]) {
         let read = self.pace.read.load(Relaxed) + bytes.len() as u64;
         self.pace.read.store(read, Relaxed);
-        if self.scan.as_mut().is_some_and(|scan| scan.sees(bytes)) {
+        let Some(scan) = &mut self.scan else { return };
+        scan.read(bytes);
+        self.pace.settings.store(scan.has_settings, Relaxed);
+        self.pace.answered.store(scan.has_answer, Relaxed);
+        if scan.has_settings && scan.has_answer {
             self.scan = None;
-            self.pace.settings.store(true, Relaxed);
         }
     }
 }

@@ -120,7 +120,7 @@ impl Builder {
     /// How long opening a connection may take: name resolution, TCP, TLS and the peer's SETTINGS together. Default
     /// 20 s, the least that gRPC's connection backoff document gives an attempt.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.config.connect_timeout = timeout;
+        self.config.policy.connect_timeout = timeout;
         self
     }
 

@@ -38,7 +38,6 @@ pub(crate) struct Config {
     #[cfg(feature = "service-config")]
     pub(crate) service_config: Option<ServiceConfig>,
     pub(crate) acquire_timeout: Duration,
-    pub(crate) connect_timeout: Duration,
     pub(crate) max_lifetime: Option<Duration>,
     pub(crate) lifetime_jitter: f64,
     pub(crate) keep_alive_interval: Option<Duration>,
@@ -63,6 +62,7 @@ impl Default for Config {
                 max_waiters: 1024,
                 idle_timeout: Some(Duration::from_secs(5 * 60)),
                 drain_timeout: Duration::from_secs(30),
+                connect_timeout: Duration::from_secs(20),
                 backoff: Backoff::default(),
                 strategy: Strategy::LeastLoaded,
             },
@@ -70,7 +70,6 @@ impl Default for Config {
             #[cfg(feature = "service-config")]
             service_config: None,
             acquire_timeout: Duration::from_secs(30),
-            connect_timeout: Duration::from_secs(20),
             max_lifetime: Some(Duration::from_secs(30 * 60)),
             lifetime_jitter: 0.1,
             keep_alive_interval: None,
@@ -108,7 +107,7 @@ impl Config {
             ),
             (
                 "connect_timeout",
-                self.connect_timeout.is_zero(),
+                policy.connect_timeout.is_zero(),
                 "is 0: no connection could ever be opened",
             ),
             (
@@ -187,7 +186,7 @@ impl Config {
         let policy = &mut self.policy;
         let always = [
             &mut self.acquire_timeout,
-            &mut self.connect_timeout,
+            &mut policy.connect_timeout,
             &mut self.keep_alive_timeout,
             &mut policy.drain_timeout,
             &mut policy.backoff.base,

@@ -60,7 +60,7 @@ async fn run(mut dial: Dial, at: Option<Instant>) {
         if let Some(at) = at {
             sleep_until(at).await;
         }
-        shared.core().dial_starts(dial.id)
+        shared.core().dial_starts(dial.id, Instant::now())
     });
     if started.await != Some(true) {
         return;
@@ -102,7 +102,7 @@ async fn open(shared: &Arc<Shared>) -> Result<(Ready<Transport>, Arc<Link>), Con
             .map_err(|error| ConnectError::new(Phase::Settings, peer, error))?;
         Ok((ready, link))
     };
-    let limit = shared.config.connect_timeout;
+    let limit = shared.config.policy.connect_timeout;
     match timeout(limit, opening).await {
         Ok(opened) => opened,
         Err(_) => Err(progress.timed_out(limit)),
@@ -145,6 +145,10 @@ impl Owner for Reporter {
 
     fn is_busy(&self) -> bool {
         self.gate.read().in_flight() > 0
+    }
+
+    fn answered(&self) {
+        self.shared.core().answered(self.connection);
     }
 
     fn saturated(&self, is_it: bool) {

@@ -16,8 +16,10 @@
 //! found by this look; one that comes back later finds the bit. (`tests/loom` tries all interleavings.)
 //!
 //! Each gate has a cache line of its own: what is written so often must not slow down what lies next to it.
+//!
+//! Beside the word is the number of calls that failed of late. Calls that succeed only read it.
 
-use super::atomic::{AtomicU64, Ordering};
+use super::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// The most streams that are counted on a connection: 131,071. A peer or a user that allows more is held to this.
 pub(crate) const MAX_IN_FLIGHT: u32 = (1 << 17) - 1;
@@ -39,6 +41,8 @@ pub(crate) struct Gate {
     word: AtomicU64,
     /// The use that reaches this is the connection's last, and the pool's to hand out.
     most_uses: u64,
+    /// Calls that failed of late, fading.
+    faults: AtomicU32,
 }
 
 impl Gate {
@@ -48,6 +52,7 @@ impl Gate {
         Self {
             word: AtomicU64::new(limit_bits(limit) | flags),
             most_uses: most_uses.min(MAX_USES),
+            faults: AtomicU32::new(0),
         }
     }
 
@@ -77,6 +82,25 @@ impl Gate {
         let before = Reading(self.word.fetch_sub(CALL, Ordering::AcqRel));
         debug_assert!(before.in_flight() > 0, "a slot comes back that was never taken");
         before.0 & FLAGS != 0
+    }
+
+    /// Calls that failed on the connection of late.
+    pub(crate) fn faults(&self) -> u32 {
+        self.faults.load(Ordering::Relaxed)
+    }
+
+    /// A call failed in a way that speaks against the peer. True for the first: the connection's task must see to it
+    /// that faults fade.
+    pub(crate) fn add_fault(&self) -> bool {
+        let more = |faults: u32| faults.checked_add(1);
+        self.faults.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) == Ok(0)
+    }
+
+    /// Time has passed: half of the faults are forgotten. True if some are left.
+    pub(crate) fn halve_faults(&self) -> bool {
+        let half = |faults: u32| Some(faults / 2);
+        let before = self.faults.fetch_update(Ordering::Relaxed, Ordering::Relaxed, half);
+        before.is_ok_and(|faults| faults > 1)
     }
 
     // ----- under the pool's lock -----
@@ -212,6 +236,17 @@ mod tests {
         assert!(gate.take());
         assert!(!gate.take());
         assert_eq!(counts(&gate), (2, 2));
+    }
+
+    #[test]
+    fn faults_fade_by_halves() {
+        let gate = Gate::new(9, 100, false);
+        assert!(!gate.halve_faults());
+        let first: Vec<bool> = (0..5).map(|_| gate.add_fault()).collect();
+        assert_eq!((first, gate.faults()), (vec![true, false, false, false, false], 5));
+        let left: Vec<bool> = (0..4).map(|_| gate.halve_faults()).collect();
+        assert_eq!((left, gate.faults()), (vec![true, true, false, false], 0));
+        assert!(gate.add_fault(), "the next one starts anew");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The pool: who may open a stream on which connection, and which connections there are.
 
+pub(crate) mod avoid;
 pub(crate) mod backoff;
 pub(crate) mod bounds;
 pub(crate) mod builder;
@@ -26,7 +27,7 @@ mod waiters;
 
 /// The atomics that [`gate`] is made of; `tests/loom` has it made of others.
 mod atomic {
-    pub(super) use std::sync::atomic::{AtomicU64, Ordering};
+    pub(super) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 }
 
 use std::fmt;
@@ -36,6 +37,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
+use self::avoid::Avoid;
 use self::builder::Builder;
 use self::config::{LONGEST, check_bounds};
 use self::lease::Lease;
@@ -123,6 +125,7 @@ impl Pool {
         let wait = Wait {
             deadline: None,
             for_ready: false,
+            avoid: Avoid::default(),
         };
         self.shared().acquire(wait).await.map(Lease::new)
     }
@@ -198,7 +201,7 @@ impl Pool {
                 Some(Err(shared.refused(Kind::Closed)))
             } else if core.serving() >= n {
                 Some(Ok(()))
-            } else if core.totals().failed_dials > failed_before && !core.is_dialing() {
+            } else if core.totals().failed_dials > failed_before && !core.is_dialing(Instant::now()) {
                 Some(Err(shared.refused(Kind::Connect)))
             } else {
                 // The maximum may have been lowered meanwhile.

@@ -30,6 +30,8 @@ pub(crate) struct Policy {
     pub(crate) max_waiters: usize,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) drain_timeout: Duration,
+    /// How long a dial may take.
+    pub(crate) connect_timeout: Duration,
     pub(crate) backoff: Backoff,
     pub(crate) strategy: Strategy,
 }

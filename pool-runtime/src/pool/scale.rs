@@ -16,8 +16,10 @@ pub(crate) struct Situation {
     pub(crate) dials: usize,
     /// Calls that wait for a stream.
     pub(crate) waiting: usize,
-    /// Streams one more connection is expected to offer.
+    /// Streams one more connection is expected to offer; at least 1.
     pub(crate) streams_each: usize,
+    /// There are connections, and their peers allow no stream on any of them (MAX_CONCURRENT_STREAMS is 0).
+    pub(crate) stalled: bool,
     /// Connections to keep, whether there are calls or not.
     pub(crate) floor: usize,
     /// Connections lost while they were in use: each is worth a new one before the next call asks (R15).
@@ -48,11 +50,10 @@ pub(crate) fn worth_replacing(now: Situation) -> usize {
 
 /// How many dials to add to those in flight.
 pub(crate) fn dials_wanted(now: Situation) -> usize {
-    let for_waiting = match now.streams_each {
-        // The peer allows no stream at all right now. A first connection learns when that changes; more of them
-        // would learn the same.
-        0 => usize::from(now.waiting > 0 && now.serving == 0),
-        each => now.waiting.div_ceil(each),
+    // Peers that allow no stream may do so at all addresses: those are asked one after the other.
+    let for_waiting = match now.stalled {
+        true => now.waiting.min(1),
+        false => now.waiting.div_ceil(now.streams_each.max(1)),
     };
     let for_floor = now.floor.saturating_sub(now.serving - now.retiring);
     let others = for_floor
@@ -78,6 +79,7 @@ mod tests {
         dials: 0,
         waiting: 0,
         streams_each: 10,
+        stalled: false,
         floor: 0,
         lost_in_use: 0,
         saturated: false,
@@ -224,19 +226,40 @@ mod tests {
                 0,
             ),
             (
-                "limit zero, none up",
+                "no stream allowed",
                 Situation {
-                    waiting: 9,
-                    streams_each: 0,
+                    waiting: 90,
+                    stalled: true,
+                    serving: 1,
                     ..CALM
                 },
                 1,
             ),
             (
-                "limit zero, one up",
+                "no stream allowed, one on its way",
                 Situation {
-                    waiting: 9,
-                    streams_each: 0,
+                    waiting: 90,
+                    stalled: true,
+                    serving: 1,
+                    dials: 1,
+                    ..CALM
+                },
+                0,
+            ),
+            (
+                "no stream allowed, at the maximum",
+                Situation {
+                    waiting: 90,
+                    stalled: true,
+                    serving: 10,
+                    ..CALM
+                },
+                0,
+            ),
+            (
+                "no stream allowed, nobody waits",
+                Situation {
+                    stalled: true,
                     serving: 1,
                     ..CALM
                 },

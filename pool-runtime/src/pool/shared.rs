@@ -12,9 +12,10 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::avoid::Avoid;
 use super::bounds::Bounds;
 use super::config::Config;
-use super::core::{ConnectionId, Core, Entry, Refusal};
+use super::core::{ConnectionId, Core, Entry, Opened, Refusal};
 use super::event::{CloseReason, Event, Observers};
 use super::gate::Gate;
 use super::ledger::Ledger;
@@ -22,6 +23,7 @@ use super::member::Member;
 use super::service_config::Current;
 use super::shortcut::{self, Remembered, Snapshot};
 use super::slot::Slot;
+use super::waiters::Waiter;
 use crate::Error;
 use crate::conn::dial::Dialer;
 use crate::conn::driver::goaway;
@@ -87,7 +89,7 @@ impl Shared {
             number: POOLS.fetch_add(1, Relaxed),
             version: AtomicU64::new(0),
             user_agent: config.user_agent(),
-            core: Mutex::new(Core::new(policy)),
+            core: Mutex::new(Core::new(policy, fastrand::u64(1..))),
             bounds: Mutex::new(bounds),
             service_config: Current::new(&config),
             last_error: Mutex::new(None),
@@ -124,7 +126,7 @@ impl Shared {
     #[cold]
     fn take_locked(self: &Arc<Self>, remember: bool) -> Option<Slot> {
         let (slot, snapshot) = self.step(|core, out| {
-            let slot = core.try_take(out).and_then(slot_on);
+            let slot = core.try_take(&Avoid::default(), out).and_then(slot_on);
             (slot, remember.then(|| Snapshot::of(self.number, core)))
         });
         if let Some(snapshot) = snapshot {
@@ -133,14 +135,28 @@ impl Shared {
         slot
     }
 
+    /// Takes a slot elsewhere than where the call failed before, if that can be.
+    pub(crate) fn try_take_avoiding(self: &Arc<Self>, avoid: &Avoid) -> Option<Slot> {
+        if avoid.is_empty() {
+            return self.try_take();
+        }
+        let slot = self.step(|core, out| core.try_take(avoid, out).and_then(slot_on))?;
+        self.tell(|| Event::CheckedOut {
+            connection: slot.id(),
+            waited: Duration::ZERO,
+        });
+        Some(slot)
+    }
+
     /// Takes a slot or queues the caller, in one step, so that nothing freed in between is missed.
-    pub(crate) fn take_or_queue(self: &Arc<Self>, patient: bool) -> Result<TakeOrQueue, Refusal> {
-        let (notifier, answer) = oneshot::channel();
+    pub(crate) fn take_or_queue(self: &Arc<Self>, patient: bool, avoid: Avoid) -> Result<TakeOrQueue, Refusal> {
+        let (notify, answer) = oneshot::channel();
         self.step(|core, out| {
-            if let Some(slot) = core.try_take(out).and_then(slot_on) {
+            if let Some(slot) = core.try_take(&avoid, out).and_then(slot_on) {
                 return Ok(TakeOrQueue::Took(slot));
             }
-            let id = core.enqueue(notifier, patient, Instant::now(), out)?;
+            let waiter = Waiter { notify, patient, avoid };
+            let id = core.enqueue(waiter, Instant::now(), out)?;
             Ok(TakeOrQueue::Queued(id, answer))
         })
     }
@@ -155,6 +171,14 @@ impl Shared {
         match gate.give_back() {
             false => tell(),
             true => self.step_telling(|core, out| core.returned(connection, Instant::now(), out), |()| tell()),
+        }
+    }
+
+    /// A call failed in a way that speaks against the peer: for a while the connection counts as busier than it is.
+    pub(crate) fn fault(self: &Arc<Self>, member: &Member) {
+        if member.gate.add_fault() {
+            self.core().faults_begin(member.id, Instant::now());
+            member.connection.link.control.look();
         }
     }
 
@@ -174,6 +198,12 @@ impl Shared {
     ) -> Option<(ConnectionId, Arc<Gate>)> {
         let now = Instant::now();
         let expires = self.config.lifetime(fastrand::f64()).map(|lifetime| now + lifetime);
+        let peer_limit = streams(limit);
+        let facts = Opened {
+            peer: connection.link.peer,
+            peer_limit,
+            expires,
+        };
         let payload = |id, gate: &Arc<Gate>| Payload {
             link: connection.link.clone(),
             member: Some(Arc::new(Member {
@@ -183,7 +213,6 @@ impl Shared {
                 id,
             })),
         };
-        let peer_limit = streams(limit);
         let opened = |id: &Option<(ConnectionId, Arc<Gate>)>| {
             let Some((connection, _)) = *id else { return };
             tracing::debug!(endpoint = %self.endpoint, connection, peer_limit, ?took, "connection opened");
@@ -195,7 +224,7 @@ impl Shared {
         };
         let id = self.step_telling(
             |core, out| {
-                let id = core.dialed(dial, payload, peer_limit, expires, now, out)?;
+                let id = core.dialed(dial, facts, payload, now, fastrand::f64(), out)?;
                 Some((id, core.entry_mut(id)?.gate.clone()))
             },
             opened,
@@ -242,7 +271,7 @@ impl Shared {
     }
 
     pub(crate) fn going_away(self: &Arc<Self>, connection: ConnectionId, reason: CloseReason) {
-        let is_news = self.step(|core, out| core.going_away(connection, reason, Instant::now(), out));
+        let is_news = self.step(|core, out| core.going_away(connection, reason, Instant::now(), fastrand::f64(), out));
         if is_news && reason == CloseReason::TooManyPings {
             self.complaints.fetch_add(1, Relaxed);
             tracing::warn!(endpoint = %self.endpoint, "the peer says too_many_pings: keepalive interval doubled");

@@ -9,6 +9,7 @@
 use std::cell::RefCell;
 use std::sync::{Arc, Weak};
 
+use super::avoid::Objection;
 use super::gate::Gate;
 use super::member::Member;
 use super::picker::{self, Load, Strategy};
@@ -60,10 +61,18 @@ impl Snapshot {
             let reading = gate.read();
             Load {
                 in_flight: reading.in_flight(),
+                faults: gate.faults(),
                 has_room: gate.admits(reading),
+                objection: Objection::None,
             }
         });
-        let (gate, member) = &self.connections[picker::pick(strategy, loads, &mut 0)?];
+        // One connection is no choice.
+        let ties = if self.connections.len() > 1 {
+            fastrand::u64(1..)
+        } else {
+            0
+        };
+        let (gate, member) = &self.connections[picker::pick(strategy, loads, &mut 0, ties)?];
         // The handle first: a slot that was taken must have one.
         let member = member.upgrade()?;
         let took = gate.try_take();

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
+use super::avoid::Avoid;
 use super::core::ConnectionId;
 use super::event::Event;
 use super::member::Member;
@@ -46,6 +47,11 @@ impl Slot {
         &self.member.shared
     }
 
+    /// The call failed in a way that speaks against the peer.
+    pub(crate) fn fault(&self) {
+        self.shared().fault(&self.member);
+    }
+
     /// The stream is cut short from this side: the slot is free once the peer has been told.
     pub(crate) fn cut_short(&self) {
         self.cut.store(true, Relaxed);
@@ -78,12 +84,14 @@ impl Drop for Slot {
 }
 
 /// How a caller wants to wait.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Wait {
     /// The call's deadline and how long it was in all.
     pub(crate) deadline: Option<(Instant, Duration)>,
     /// Waits through failed dials.
     pub(crate) for_ready: bool,
+    /// The connections that it would rather not get.
+    pub(crate) avoid: Avoid,
 }
 
 impl Wait {
@@ -142,7 +150,7 @@ impl Shared {
         let (until, limit) = wait.limit(since, self.config.acquire_timeout);
         // Goes round only when a dial died with the runtime it ran on: then this caller's runtime dials.
         loop {
-            let (waiter, answer) = match self.take_or_queue(wait.for_ready) {
+            let (waiter, answer) = match self.take_or_queue(wait.for_ready, wait.avoid.clone()) {
                 Ok(TakeOrQueue::Took(slot)) => return Ok(self.checked_out(slot, since)),
                 Ok(TakeOrQueue::Queued(waiter, answer)) => (waiter, answer),
                 Err(refusal) => match self.refusal(refusal) {

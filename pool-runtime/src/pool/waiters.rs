@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use super::avoid::Avoid;
+
 /// A waiter's place in the queue; smaller came earlier.
 pub(crate) type WaiterId = u64;
 
@@ -15,6 +17,8 @@ pub(crate) struct Waiter<W> {
     pub(crate) notify: W,
     /// Whether it waits through failed dials instead of failing with them (wait-for-ready).
     pub(crate) patient: bool,
+    /// The connections that it would rather not get.
+    pub(crate) avoid: Avoid,
 }
 
 /// Callers in order of arrival.
@@ -45,6 +49,11 @@ impl<W> Waiters<W> {
         self.next += 1;
         self.queue.insert(id, waiter);
         id
+    }
+
+    /// The caller that has waited longest.
+    pub(crate) fn first(&self) -> Option<&Waiter<W>> {
+        self.queue.first_key_value().map(|(_, waiter)| waiter)
     }
 
     /// Takes the caller that has waited longest.
@@ -78,7 +87,10 @@ mod tests {
         let ids = patient
             .iter()
             .enumerate()
-            .map(|(notify, &patient)| waiters.push(Waiter { notify, patient }))
+            .map(|(notify, &patient)| {
+                let avoid = Avoid::default();
+                waiters.push(Waiter { notify, patient, avoid })
+            })
             .collect();
         (waiters, ids)
     }

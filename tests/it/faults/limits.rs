@@ -93,11 +93,9 @@ async fn a_first_limit_of_nothing_is_waited_out_too() {
     let calls = spawn(&client, 10);
     eventually("the connection", || client.pool().stats().opened > 0).await;
     server.until(|stats| settings_acknowledged(stats) > 0).await;
-    assert_eq!(
-        server.stats().connections_total,
-        1,
-        "others would have no stream either"
-    );
+    // Another connection may have streams, at another address say: one is tried at once, the next after a second.
+    let tried = server.stats().connections_total;
+    assert!(tried <= 3, "{tried} connections were tried");
     change(&limit, 10, &server).await;
     within("the calls", calls.join_all()).await;
     check_clean(&client, server).await;

@@ -3,6 +3,7 @@
 
 mod answers;
 mod cancelled;
+mod elsewhere;
 mod ends;
 mod floods;
 mod fuzzed;

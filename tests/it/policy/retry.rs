@@ -100,24 +100,28 @@ async fn what_the_policy_does_not_name_is_not_retried() {
 #[tokio::test]
 async fn the_server_is_told_of_the_attempts_before_but_not_of_replays() {
     let refused = Reset(Reason::REFUSED_STREAM);
-    let (server, log) = steps([
-        refused,
-        Fail(Code::Unavailable),
-        refused,
-        Fail(Code::Unavailable),
-        Reply,
-    ])
-    .await;
+    let (server, log) = steps([refused, Fail(Code::Unavailable), Fail(Code::Unavailable), Reply]).await;
     let pool = pool(server.uri());
     Client::new(&pool, retry(3)).unary(echo()).await.unwrap();
-    assert_eq!(log.previous(), previous([0, 0, 1, 1, 2]));
-    assert_eq!((pool.stats().retried, pool.stats().replayed), (2, 2));
+    assert_eq!(log.previous(), previous([0, 0, 1, 2]));
+    assert_eq!((pool.stats().retried, pool.stats().replayed), (2, 1));
     assert!(
         pool.stats()
             .to_string()
-            .ends_with("extra attempts: 2 retries, 0 hedges, 2 replays")
+            .ends_with("extra attempts: 2 retries, 0 hedges, 1 replays")
     );
     idle(&pool).await;
+}
+
+/// gRFC A6: the second refusal of a call is handled by its policy.
+#[tokio::test]
+async fn a_second_refusal_is_an_attempt() {
+    let refused = Reset(Reason::REFUSED_STREAM);
+    let (server, log) = steps([refused, refused, refused, Reply]).await;
+    let pool = pool(server.uri());
+    Client::new(&pool, retry(3)).unary(echo()).await.unwrap();
+    assert_eq!(log.previous(), previous([0, 0, 1, 2]));
+    assert_eq!((pool.stats().retried, pool.stats().replayed), (2, 1));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use tests::pb::{Failure, Script};
 use tests::server::TestServer;
 use tonic::Code;
 
-use super::Step::{Dismiss, Fail, Hang, Reset};
+use super::Step::{Dismiss, Fail, Hang, Reply, Reset};
 use super::{Client, NEVER, echo, failing_first, hedge, retry, scripted, steps};
 use crate::calls;
 
@@ -88,12 +88,18 @@ async fn what_the_policy_does_not_name_replays_and_calls_without_a_policy_take_n
     }
     assert_eq!(attempts_of_a_failure(&server, &client).await, 2);
 
-    let (server, log) = steps([Reset(Reason::REFUSED_STREAM); 9]).await;
+    let step = |index| match index {
+        18 => Fail(Code::Unavailable),
+        index if index % 2 == 0 => Reset(Reason::REFUSED_STREAM),
+        _ => Reply,
+    };
+    let (server, log) = steps::<20>(std::array::from_fn(step)).await;
     let pool = pool(server.uri());
-    Client::new(&pool, retry(5)).unary(echo()).await.unwrap();
-    assert_eq!((log.len(), pool.stats().replayed), (10, 9));
-    let status = Client::new(&pool, retry(5)).unary(echo()).await;
-    assert!(status.is_ok());
+    let client = Client::new(&pool, retry(5));
+    for _ in 0..10 {
+        client.unary(echo()).await.unwrap();
+    }
+    assert_eq!((log.len(), pool.stats().replayed, pool.stats().retried), (20, 9, 1));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pool_runtime::{ConnectionState, Pool, PoolState};
+use pool_runtime::{ConnectionState, Pool, PoolState, Strategy};
 use tests::server::TestServer;
 
 use super::{Client, Log, hang, lasting, poll_once, refusing, until};
@@ -81,7 +81,8 @@ fn masked(table: &str, server: &TestServer) -> String {
 #[tokio::test]
 async fn the_table_can_be_read() {
     let server = TestServer::builder().max_concurrent_streams(10).start().await;
-    let pool = Pool::builder(server.uri()).max_connections(4).build().unwrap();
+    let pool = Pool::builder(server.uri()).max_connections(4);
+    let pool = pool.strategy(Strategy::FillFirst).build().unwrap();
     pool.ready(2).await.unwrap();
     let _call = hang(&server, &pool, 1).await;
     let expected = "\

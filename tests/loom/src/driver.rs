@@ -10,12 +10,14 @@ use loom::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use loom::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
+use crate::pool::avoid::Avoid;
 use crate::pool::backoff::Backoff;
-use crate::pool::core::{ConnectionId, Core, Effect};
+use crate::pool::core::{ConnectionId, Core, Effect, Opened};
 use crate::pool::event::CloseReason;
 use crate::pool::gate::Gate;
 use crate::pool::picker::Strategy;
 use crate::pool::policy::{Overflow, Policy};
+use crate::pool::waiters::Waiter;
 
 /// What a waiting caller is told: the connection on which it has a slot, 0 before.
 pub(crate) type Answer = Arc<AtomicUsize>;
@@ -67,6 +69,7 @@ pub(crate) fn policy(streams: u32) -> Policy {
         max_waiters: 10,
         idle_timeout: None,
         drain_timeout: Duration::from_secs(1),
+        connect_timeout: Duration::from_secs(1),
         backoff: Backoff::default(),
         strategy: Strategy::LeastLoaded,
     }
@@ -78,7 +81,7 @@ impl Driver {
         let mut driver = Self {
             gates: BTreeMap::new(),
             core: Mutex::new(State {
-                core: Core::new(policy),
+                core: Core::new(policy, 0),
                 drained: Vec::new(),
             }),
             now: Instant::now(),
@@ -93,7 +96,12 @@ impl Driver {
         let mut state = self.core.lock().expect("nobody else has it");
         let limit = state.core.policy().max_concurrent_streams;
         // A dial need not have been ordered to come up.
-        let id = state.core.dialed(0, |_, _| (), limit, None, self.now, &mut out);
+        let opened = Opened {
+            peer: None,
+            peer_limit: limit,
+            expires: None,
+        };
+        let id = state.core.dialed(0, opened, |_, _| (), self.now, 0.5, &mut out);
         let entry = id.and_then(|id| state.core.entry_mut(id)).expect("it is up");
         let streams = Streams {
             now: AtomicUsize::new(0),
@@ -125,12 +133,16 @@ impl Driver {
 
     pub(crate) fn take_or_queue(&self) -> Caller {
         self.step(|core, now, out| {
-            if let Some(entry) = core.try_take(out) {
+            if let Some(entry) = core.try_take(&Avoid::default(), out) {
                 return Caller::Has(self.took(entry.id));
             }
             let answer = Answer::default();
-            core.enqueue(answer.clone(), true, now, out)
-                .expect("there is room in the queue");
+            let waiter = Waiter {
+                notify: answer.clone(),
+                patient: true,
+                avoid: Avoid::default(),
+            };
+            core.enqueue(waiter, now, out).expect("there is room in the queue");
             Caller::Waits(answer)
         })
     }

@@ -1,5 +1,7 @@
 //! The files of pool-runtime whose names are the modules'.
 
+#[path = "../../../pool-runtime/src/pool/avoid.rs"]
+pub(crate) mod avoid;
 #[path = "../../../pool-runtime/src/pool/backoff.rs"]
 pub(crate) mod backoff;
 #[path = "../../../pool-runtime/src/pool/core/mod.rs"]
@@ -15,8 +17,8 @@ pub(crate) mod policy;
 #[path = "../../../pool-runtime/src/pool/scale.rs"]
 mod scale;
 #[path = "../../../pool-runtime/src/pool/waiters.rs"]
-mod waiters;
+pub(crate) mod waiters;
 
 mod atomic {
-    pub(super) use loom::sync::atomic::{AtomicU64, Ordering};
+    pub(super) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 }

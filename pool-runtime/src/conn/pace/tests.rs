@@ -127,11 +127,48 @@ fn the_settings_are_found_behind_other_frames_however_the_bytes_are_cut() {
             let mut read = 0;
             let found = all.chunks(size).any(|piece| {
                 read += piece.len();
-                scan.sees(piece)
+                scan.read(piece);
+                scan.has_settings
             });
             assert!(found && read == all.len(), "in pieces of {size}: after {read} bytes");
         }
-        assert!(!Scan::new().sees(&before));
+        let mut scan = Scan::new();
+        scan.read(&before);
+        assert!(!scan.has_settings);
+    }
+}
+
+fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
+    let [_, length @ ..] = u32::to_be_bytes(payload.len() as u32);
+    [&length[..], &[kind, 0, 0, 0, 0, 0], payload].concat()
+}
+
+fn goaway(last: u32) -> Vec<u8> {
+    frame(GOAWAY, &[&last.to_be_bytes()[..], &[HEADERS; 8]].concat())
+}
+
+#[test]
+fn the_first_answer_is_seen() {
+    let rows = [
+        (frame(HEADERS, &[0x88]), true),
+        (frame(HEADERS, &[]), true),
+        (goaway(1), true),
+        (goaway(1 << 31 | 5), true),
+        (goaway(0), false),
+        (goaway(1 << 31), false),
+        (goaway(NOT_YET), false),
+        (frame(GOAWAY, &[0, 0, 1]), false),
+        (frame(6, &[HEADERS; 8]), false),
+    ];
+    let before = [frame(SETTINGS, &[]), goaway(NOT_YET), frame(0, &[HEADERS; 20])].concat();
+    for (answer, expected) in rows {
+        for size in 1..40 {
+            let mut scan = Scan::new();
+            before.chunks(size).for_each(|piece| scan.read(piece));
+            assert!(scan.has_settings && !scan.has_answer, "in pieces of {size}");
+            answer.chunks(size).for_each(|piece| scan.read(piece));
+            assert_eq!(scan.has_answer, expected, "{answer:?} in pieces of {size}");
+        }
     }
 }
 

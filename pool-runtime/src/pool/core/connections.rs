@@ -6,6 +6,7 @@ use super::effect::Effect;
 use super::entry::Entry;
 use super::{ConnectionId, Core};
 use crate::pool::event::{CloseReason, ConnectionState};
+use crate::pool::picker::Strategy;
 
 impl<P, W> Core<P, W> {
     /// The peer changed how many streams it allows.
@@ -26,17 +27,27 @@ impl<P, W> Core<P, W> {
     }
 
     /// The peer takes no more streams (GOAWAY), or the holder of a lease says so. False if that is no news.
+    ///
+    /// A GOAWAY on a connection that was of no use counts like its loss: see [`Core::closed`].
     pub(crate) fn going_away(
         &mut self,
         connection: ConnectionId,
         reason: CloseReason,
         now: Instant,
+        random: f64,
         out: &mut Vec<Effect<W>>,
     ) -> bool {
         let Some(index) = self.index_of(connection) else {
             return false;
         };
         let is_news = self.entries[index].state != ConnectionState::Draining;
+        if is_news && reason != CloseReason::Broken {
+            self.judge_end(
+                self.entries[index].is_useless(now, self.policy.backoff.base),
+                now,
+                random,
+            );
+        }
         self.replace(index, reason, out);
         self.plan(now, out);
         is_news
@@ -84,7 +95,6 @@ impl<P, W> Core<P, W> {
         let Some(index) = self.index_of(connection) else {
             return 0;
         };
-        self.forget_losses();
         let entry = self.entries.remove(index);
         // Whoever still finds it by its handles takes nothing from it.
         entry.gate.set_apart(true);
@@ -95,21 +105,26 @@ impl<P, W> Core<P, W> {
         self.totals.completed += reading.completed();
         if entry.state != ConnectionState::Draining && reason != CloseReason::RuntimeGone {
             self.lost_in_use += usize::from(reading.in_flight() > 0);
-            if now.duration_since(entry.opened) < self.policy.backoff.base && reading.completed() == 0 {
-                self.useless = self.useless.saturating_add(1);
-                if self.useless > 1 {
-                    self.count_failure(now, random);
-                }
-            }
+            self.judge_end(entry.is_useless(now, self.policy.backoff.base), now, random);
         }
         self.plan(now, out);
         reading.in_flight()
     }
 
-    /// If a slot has come back since a connection was last lost, connections are of use.
-    fn forget_losses(&mut self) {
-        let completed = self.totals().completed;
-        if std::mem::replace(&mut self.completed, completed) != completed {
+    /// The peer ended a connection. From the second in a row on that was of no use, it counts as a failed dial.
+    fn judge_end(&mut self, was_useless: bool, now: Instant, random: f64) {
+        if was_useless {
+            self.useless = self.useless.saturating_add(1);
+            if self.useless > 1 {
+                self.count_failure(now, random);
+            }
+        }
+    }
+
+    /// A first response has begun on a connection: it is of use, and its peer is well.
+    pub(crate) fn answered(&mut self, connection: ConnectionId) {
+        if let Some(entry) = self.entry_mut(connection) {
+            entry.useful = true;
             self.useless = 0;
         }
     }
@@ -125,7 +140,11 @@ impl<P, W> Core<P, W> {
         let next = self
             .index_of(connection)
             .filter(|&index| self.entries[index].takes_calls())
-            .and_then(|index| self.check_age(index, now, out));
+            .and_then(|index| {
+                let faded = self.entries[index].fade_faults(now);
+                let next = self.check_age(index, now, out)?;
+                Some(faded.map_or(next, |faded| next.min(faded)))
+            });
         // After the check, so that a connection that closes now is not replaced first.
         self.plan(now, out);
         next
@@ -133,14 +152,17 @@ impl<P, W> Core<P, W> {
 
     fn check_age(&mut self, index: usize, now: Instant, out: &mut Vec<Effect<W>>) -> Option<Instant> {
         self.entries[index].see_if_idle(now);
+        self.note_demand(now);
         let entry = &self.entries[index];
         let is_spare = self.serving() > self.floor();
         let has_expired = entry.state == ConnectionState::Serving && entry.expires.is_some_and(|at| at <= now);
         let idle_at = self.idle_at(entry, now);
         let end = if has_expired && entry.in_flight() == 0 {
             Some(CloseReason::Lifetime)
+        } else if idle_at.is_some_and(|at| at <= now) || self.is_unneeded(index) {
+            Some(CloseReason::Idle)
         } else {
-            idle_at.filter(|&at| at <= now).map(|_| CloseReason::Idle)
+            None
         };
         if let (Some(reason), true) = (end, is_spare) {
             self.drain(index, reason, out);
@@ -150,6 +172,32 @@ impl<P, W> Core<P, W> {
             self.entries[index].state = ConnectionState::Retiring;
         }
         self.next_look(index, idle_at, now)
+    }
+
+    /// The others had room for twice of what was asked for, over the whole idle timeout. Twice, because demand is only
+    /// seen now and then. Other strategies say themselves which connections are to be used.
+    fn is_unneeded(&self, index: usize) -> bool {
+        let others = self.entries.iter().enumerate().filter(|&(other, _)| other != index);
+        let room: usize = others
+            .filter(|(_, entry)| entry.takes_calls())
+            .map(|(_, entry)| entry.peer_limit.min(self.policy.max_concurrent_streams) as usize)
+            .fold(0, usize::saturating_add);
+        self.policy.strategy == Strategy::LeastLoaded
+            && self.policy.idle_timeout.is_some()
+            && self.entries[index].in_flight() == 0
+            && room > 0
+            && self.demand.most().is_some_and(|most| most.saturating_mul(2) <= room)
+    }
+
+    /// Notes how many streams are asked for. A connection whose task is always busy needs the others whatever that is.
+    pub(super) fn note_demand(&mut self, now: Instant) {
+        if let Some(period) = self.policy.idle_timeout {
+            let streams = match self.entries.iter().any(|entry| entry.saturated) {
+                true => usize::MAX,
+                false => self.in_flight() + self.waiting(),
+            };
+            self.demand.note(streams, now, period);
+        }
     }
 
     /// When a connection will have been without calls for the idle timeout.

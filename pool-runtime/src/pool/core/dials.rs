@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::effect::{Effect, Refusal};
-use super::entry::Entry;
+use super::entry::{Entry, Opened};
 use super::{ConnectionId, Core, DialId};
 use crate::pool::event::{CloseReason, ConnectionState};
 use crate::pool::gate::Gate;
@@ -15,11 +15,27 @@ use crate::pool::scale::{self, Situation};
 /// In place of a time that the clock cannot tell: thirty years.
 const FAR: Duration = Duration::from_secs(30 * 365 * 86_400);
 
+/// A dial that has not begun this long after its time, or has not ended this long after `connect_timeout`, sits on a
+/// runtime that nobody runs. It no longer keeps others from dialling.
+pub(super) const OVERDUE: Duration = Duration::from_millis(100);
+
 #[derive(Debug)]
 pub(super) struct Dial {
     pub(super) id: DialId,
-    /// Waiting for its time; not on the network yet.
+    /// It waits, or waited, for the end of the backoff.
     pub(super) scheduled: bool,
+    /// When it begins, or began.
+    pub(super) at: Instant,
+    /// It is on the network.
+    pub(super) begun: bool,
+}
+
+impl Dial {
+    /// By now it should have begun or ended.
+    fn is_overdue(&self, now: Instant, connect_timeout: Duration) -> bool {
+        let takes = if self.begun { connect_timeout } else { Duration::ZERO };
+        now.saturating_duration_since(self.at) > takes.saturating_add(OVERDUE)
+    }
 }
 
 /// The dials that failed since the last one that came up.
@@ -31,15 +47,20 @@ pub(super) struct Failing {
 
 impl<P, W> Core<P, W> {
     /// A dial's time has come. False if nobody needs it any more.
-    pub(crate) fn dial_starts(&mut self, id: DialId) -> bool {
+    pub(crate) fn dial_starts(&mut self, id: DialId, now: Instant) -> bool {
         let Some(position) = self.dials.iter().position(|dial| dial.id == id) else {
             return false;
         };
         let dial = self.dials.remove(position);
-        if self.closed || (dial.scheduled && scale::dials_wanted(self.situation()) == 0) {
+        let may_be_late = dial.scheduled || dial.is_overdue(now, self.policy.connect_timeout);
+        if self.closed || (may_be_late && scale::dials_wanted(self.situation(now)) == 0) {
             return false;
         }
-        self.dials.push(Dial { id, scheduled: false });
+        self.dials.push(Dial {
+            at: now,
+            begun: true,
+            ..dial
+        });
         true
     }
 
@@ -47,17 +68,28 @@ impl<P, W> Core<P, W> {
     pub(crate) fn dialed(
         &mut self,
         id: DialId,
+        opened: Opened,
         payload: impl FnOnce(ConnectionId, &Arc<Gate>) -> P,
-        peer_limit: u32,
-        expires: Option<Instant>,
         now: Instant,
+        random: f64,
         out: &mut Vec<Effect<W>>,
     ) -> Option<ConnectionId> {
+        let Opened {
+            peer,
+            peer_limit,
+            expires,
+        } = opened;
         self.dials.retain(|dial| dial.id != id);
         if self.closed {
             return None;
         }
-        self.failing = None;
+        match peer_limit {
+            // A peer that allows no stream may do so at all addresses. The first such connection is followed by the next
+            // at once, the others as after failed dials.
+            0 if self.is_stalled() => self.count_failure(now, random),
+            0 => {}
+            _ => self.failing = None,
+        }
         self.lost_in_use = self.lost_in_use.saturating_sub(1);
         self.last_limit = Some(peer_limit);
         self.totals.opened += 1;
@@ -67,6 +99,7 @@ impl<P, W> Core<P, W> {
         self.entries.push(Entry {
             id: connection,
             payload: payload(connection, &gate),
+            peer,
             state: ConnectionState::Serving,
             gate,
             peer_limit,
@@ -77,6 +110,8 @@ impl<P, W> Core<P, W> {
             surplus: false,
             dead: false,
             saturated: false,
+            useful: false,
+            faded: now,
         });
         if let Some(oldest) = self.find(|entry| entry.takes_calls() && entry.state == ConnectionState::Retiring) {
             self.drain(oldest, CloseReason::Lifetime, out);
@@ -137,7 +172,7 @@ impl<P, W> Core<P, W> {
             // They learn of it at once, whether a dial failed or the last connection went while the backoff runs (R4).
             self.refuse_where(|waiter| !waiter.patient, Refusal::Unreachable, out);
         }
-        let mut situation = self.situation();
+        let mut situation = self.situation(now);
         situation.lost_in_use = scale::worth_replacing(situation);
         self.lost_in_use = situation.lost_in_use;
         let at = self.failing.map(|failing| failing.retry_at).filter(|&at| at > now);
@@ -147,6 +182,8 @@ impl<P, W> Core<P, W> {
             self.dials.push(Dial {
                 id,
                 scheduled: at.is_some(),
+                at: at.unwrap_or(now),
+                begun: false,
             });
             out.push(Effect::Dial { id, at });
         }
@@ -164,16 +201,35 @@ impl<P, W> Core<P, W> {
             .unwrap_or(u32::MAX)
             .min(self.policy.max_concurrent_streams);
         let peer = match self.last_limit {
-            // One peer of several may allow nothing and be gone by now. What counts then is who is still there.
+            // Another connection may well have streams: to other addresses, or later.
             Some(0) => self
                 .entries
                 .iter()
                 .rev()
-                .find(|entry| entry.takes_calls())
+                .find(|entry| entry.takes_calls() && entry.peer_limit > 0)
                 .map(|entry| entry.peer_limit),
             limit => limit,
         };
         peer.unwrap_or(mine).min(mine)
+    }
+
+    /// There are connections, and none of their peers allows a stream.
+    fn is_stalled(&self) -> bool {
+        let mut serving = self.entries.iter().filter(|entry| entry.takes_calls()).peekable();
+        serving.peek().is_some() && serving.all(|entry| entry.peer_limit == 0)
+    }
+
+    /// Dials that can be waited for.
+    fn live_dials(&self, now: Instant) -> impl Iterator<Item = &Dial> {
+        let connect_timeout = self.policy.connect_timeout;
+        self.dials
+            .iter()
+            .filter(move |dial| !dial.is_overdue(now, connect_timeout))
+    }
+
+    /// A dial is on the network, not only scheduled.
+    pub(crate) fn is_dialing(&self, now: Instant) -> bool {
+        self.live_dials(now).any(|dial| dial.begun || !dial.scheduled)
     }
 
     /// Every connection's task is busy all the time, and there is a thread for one more.
@@ -182,7 +238,7 @@ impl<P, W> Core<P, W> {
         (1..self.workers).contains(&self.serving()) && serving.all(|entry| entry.saturated)
     }
 
-    fn situation(&self) -> Situation {
+    fn situation(&self, now: Instant) -> Situation {
         Situation {
             serving: self.serving(),
             saturated: self.is_saturated(),
@@ -191,9 +247,10 @@ impl<P, W> Core<P, W> {
                 .iter()
                 .filter(|entry| entry.takes_calls() && entry.state == ConnectionState::Retiring)
                 .count(),
-            dials: self.dials.len(),
+            dials: self.live_dials(now).count(),
             waiting: self.waiters.len(),
             streams_each: self.streams_each() as usize,
+            stalled: self.is_stalled(),
             floor: self.floor(),
             lost_in_use: self.lost_in_use,
             max: self.policy.max_connections,

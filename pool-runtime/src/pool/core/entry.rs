@@ -1,12 +1,18 @@
 //! A connection as the core sees it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::ConnectionId;
 use crate::pool::event::ConnectionState;
 use crate::pool::gate::Gate;
+
+/// The time after which half of a connection's faults are forgotten. A server that fails at once is offered about as many
+/// calls in a second as its neighbours have in flight; one that has recovered is back among its equals within a few.
+const FAULT_HALF_LIFE: Duration = Duration::from_millis(500);
 
 /// One connection. `P` is what the driver keeps with it; the core never looks at it.
 #[derive(Debug)]
@@ -16,6 +22,8 @@ pub(crate) struct Entry<P> {
     pub(crate) state: ConnectionState,
     /// Counts its slots. They are taken and given back past the core as well, at any time.
     pub(crate) gate: Arc<Gate>,
+    /// The other end, where it has an address.
+    pub(crate) peer: Option<SocketAddr>,
     pub(crate) peer_limit: u32,
     pub(crate) opened: Instant,
     /// When it was seen without calls, and how many it had had by then.
@@ -27,6 +35,21 @@ pub(crate) struct Entry<P> {
     pub(super) dead: bool,
     /// Its task is busy all the time.
     pub(super) saturated: bool,
+    /// A response has begun on it.
+    pub(super) useful: bool,
+    /// When its faults last faded.
+    pub(super) faded: Instant,
+}
+
+/// What is known of a connection when it comes up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Opened {
+    /// The other end, where it has an address.
+    pub(crate) peer: Option<SocketAddr>,
+    /// Streams that the peer allows.
+    pub(crate) peer_limit: u32,
+    /// The end of its lifetime.
+    pub(crate) expires: Option<Instant>,
 }
 
 impl<P> Entry<P> {
@@ -56,6 +79,20 @@ impl<P> Entry<P> {
         if reading.in_flight() == 0 && reading.uses() != self.idle.1 {
             self.idle = (now, reading.uses());
         }
+    }
+
+    /// It is younger than `young`, and no response has begun on it.
+    pub(super) fn is_useless(&self, now: Instant, young: Duration) -> bool {
+        !self.useful && now.duration_since(self.opened) < young
+    }
+
+    /// Has the faults of its calls fade. Gives the time of the next step, if some are left.
+    pub(super) fn fade_faults(&mut self, now: Instant) -> Option<Instant> {
+        if now.duration_since(self.faded) >= FAULT_HALF_LIFE {
+            self.faded = now;
+            self.gate.halve_faults();
+        }
+        (self.gate.faults() > 0).then(|| self.faded + FAULT_HALF_LIFE)
     }
 
     /// Tells the gate whether the core has a say in each take and return.

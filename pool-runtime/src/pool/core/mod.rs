@@ -22,6 +22,7 @@
 
 mod bounds;
 mod connections;
+mod demand;
 mod dials;
 mod effect;
 mod entry;
@@ -33,10 +34,12 @@ mod view;
 
 use tokio::time::Instant;
 
+use self::demand::Demand;
 use self::dials::{Dial, Failing};
 pub(crate) use self::effect::{Effect, Refusal};
-pub(crate) use self::entry::Entry;
+pub(crate) use self::entry::{Entry, Opened};
 use self::view::Totals;
+use super::avoid::Avoid;
 use super::event::CloseReason;
 use super::gate;
 use super::picker::{self, Load};
@@ -65,25 +68,27 @@ pub(crate) struct Core<P, W> {
     failing: Option<Failing>,
     /// Streams per connection as the last SETTINGS had it.
     last_limit: Option<u32>,
-    /// Connections in a row that were lost before they were of any use.
+    /// Connections in a row that the peer ended before it had answered a call on them.
     useless: u32,
-    /// Slots given back by the time when the last connection was lost.
-    completed: u64,
     /// The gates say that callers wait.
     gates_wait: bool,
     lost_in_use: usize,
+    demand: Demand,
     /// Threads of the runtime that drives the connections, as far as one has said.
     workers: usize,
     /// The numbers of connections that `ready(n)` callers wait for.
     floors: Vec<usize>,
     cursor: usize,
+    /// Decides among equal connections: the state of an xorshift generator, or 0 for the oldest.
+    ties: u64,
     dials_made: u64,
     closed: bool,
     totals: Totals,
 }
 
 impl<P, W> Core<P, W> {
-    pub(crate) fn new(policy: Policy) -> Self {
+    /// An empty pool. `ties` seeds the choice among equal connections; with 0 it is always the oldest.
+    pub(crate) fn new(policy: Policy, ties: u64) -> Self {
         Self {
             policy,
             entries: Vec::new(),
@@ -92,12 +97,13 @@ impl<P, W> Core<P, W> {
             failing: None,
             last_limit: None,
             lost_in_use: 0,
+            demand: Demand::new(),
             workers: 1,
             useless: 0,
-            completed: 0,
             gates_wait: false,
             floors: Vec::new(),
             cursor: 0,
+            ties,
             dials_made: 0,
             closed: false,
             totals: Totals::default(),
@@ -105,11 +111,11 @@ impl<P, W> Core<P, W> {
     }
 
     /// Takes a slot if one is free and nobody has waited longer. The slot is the caller's from here on.
-    pub(crate) fn try_take(&mut self, out: &mut Vec<Effect<W>>) -> Option<&Entry<P>> {
+    pub(crate) fn try_take(&mut self, avoid: &Avoid, out: &mut Vec<Effect<W>>) -> Option<&Entry<P>> {
         if self.closed || !self.waiters.is_empty() {
             return None;
         }
-        let index = self.take()?;
+        let index = self.take(avoid)?;
         self.retire_used_up(index, out);
         Some(&self.entries[index])
     }
@@ -117,14 +123,13 @@ impl<P, W> Core<P, W> {
     /// Puts a caller into the queue, or says why there is no point. Dials follow the need.
     pub(crate) fn enqueue(
         &mut self,
-        notify: W,
-        patient: bool,
+        waiter: Waiter<W>,
         now: Instant,
         out: &mut Vec<Effect<W>>,
     ) -> Result<WaiterId, Refusal> {
         let refusal = if self.closed {
             Some(Refusal::Closed)
-        } else if !patient && self.is_unreachable(now) {
+        } else if !waiter.patient && self.is_unreachable(now) {
             Some(Refusal::Unreachable)
         } else if self.waiters.len() >= self.policy.max_waiters {
             Some(Refusal::QueueFull)
@@ -136,7 +141,8 @@ impl<P, W> Core<P, W> {
             return Err(refusal);
         }
         self.totals.waited += 1;
-        let id = self.waiters.push(Waiter { notify, patient });
+        let id = self.waiters.push(waiter);
+        self.note_demand(now);
         self.queue_changed();
         // A slot may have come back before the gates knew that somebody waits.
         self.serve(out);
@@ -172,6 +178,13 @@ impl<P, W> Core<P, W> {
         }
     }
 
+    /// The first call failed on a connection that had no faults: they fade from now on, by [`Core::look_at`].
+    pub(crate) fn faults_begin(&mut self, connection: ConnectionId, now: Instant) {
+        if let Some(entry) = self.entry_mut(connection) {
+            entry.faded = now;
+        }
+    }
+
     fn index_of(&self, connection: ConnectionId) -> Option<usize> {
         self.find(|entry| entry.id == connection)
     }
@@ -180,16 +193,19 @@ impl<P, W> Core<P, W> {
         self.entries.iter().position(wanted)
     }
 
-    fn take(&mut self) -> Option<usize> {
+    fn take(&mut self, avoid: &Avoid) -> Option<usize> {
         loop {
             let loads = self.entries.iter().map(|entry| {
                 let reading = entry.gate.read();
                 Load {
                     in_flight: reading.in_flight(),
+                    faults: entry.gate.faults(),
                     has_room: entry.takes_calls() && entry.gate.has_room(reading),
+                    objection: avoid.objection(entry.id, entry.peer),
                 }
             });
-            let index = picker::pick(self.policy.strategy, loads, &mut self.cursor)?;
+            let ties = xorshift(&mut self.ties);
+            let index = picker::pick(self.policy.strategy, loads, &mut self.cursor, ties)?;
             // Fails only if others have taken what was left there since.
             if self.entries[index].gate.take() {
                 return Some(index);
@@ -214,8 +230,10 @@ impl<P, W> Core<P, W> {
     /// Serves those who wait, in order, as far as slots are free. Tells whether that used a connection up.
     fn serve(&mut self, out: &mut Vec<Effect<W>>) -> bool {
         let mut used_up = false;
-        while !self.waiters.is_empty() {
-            let Some(index) = self.take() else { break };
+        while let Some(waiter) = self.waiters.first() {
+            // Most callers avoid nothing: then nothing is copied.
+            let avoid = waiter.avoid.clone();
+            let Some(index) = self.take(&avoid) else { break };
             let connection = self.entries[index].id;
             if let Some(Waiter { notify, .. }) = self.waiters.pop() {
                 out.push(Effect::Grant {
@@ -257,4 +275,12 @@ impl<P, W> Core<P, W> {
             }
         }
     }
+}
+
+/// The next state of an xorshift generator (Marsaglia, 2003); 0 stays 0.
+fn xorshift(state: &mut u64) -> u64 {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    *state
 }

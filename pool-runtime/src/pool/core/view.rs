@@ -68,11 +68,6 @@ impl<P, W> Core<P, W> {
         self.dials.len()
     }
 
-    /// A dial is on the network, not only scheduled.
-    pub(crate) fn is_dialing(&self) -> bool {
-        self.dials.iter().any(|dial| !dial.scheduled)
-    }
-
     /// Connections that take calls.
     pub(crate) fn serving(&self) -> usize {
         self.entries.iter().filter(|entry| entry.takes_calls()).count()
@@ -84,7 +79,7 @@ impl<P, W> Core<P, W> {
 
     /// TRANSIENT_FAILURE: nothing serves, nothing is being dialled, and the backoff runs.
     pub(crate) fn is_unreachable(&self, now: Instant) -> bool {
-        self.is_backing_off(now) && self.serving() == 0 && !self.is_dialing()
+        self.is_backing_off(now) && self.serving() == 0 && !self.is_dialing(now)
     }
 
     /// A dial has failed, and the time of the next has not come.

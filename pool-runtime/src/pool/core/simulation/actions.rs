@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::world::{Peer, Stage, World};
-use crate::pool::core::{ConnectionId, DialId};
+use crate::pool::core::{ConnectionId, DialId, Opened};
 use crate::pool::picker::{self, Load, Strategy};
 
 /// One thing that happens, chosen at random among those that can happen now.
@@ -47,8 +47,9 @@ impl World {
         self.show("call", self.callers);
         let nobody_waits = self.queue.is_empty();
         let is_free = self.is_slot_free();
+        let avoid = self.some_to_avoid();
         let took = self.input_booked(
-            |core, out| core.try_take(out).map(|entry| entry.id),
+            |core, out| core.try_take(&avoid, out).map(|entry| entry.id),
             |world, took| {
                 if let Some(connection) = *took {
                     world.took(connection);
@@ -80,8 +81,10 @@ impl World {
         let loads = gates.iter().map(|(_, gate)| Load {
             in_flight: gate.read().in_flight(),
             has_room: gate.admits(gate.read()),
+            ..Load::default()
         });
-        let Some(index) = picker::pick(Strategy::LeastLoaded, loads, &mut 0) else {
+        let ties = self.rng.u64(1..);
+        let Some(index) = picker::pick(Strategy::LeastLoaded, loads, &mut 0, ties) else {
             self.check_refused_past_the_pool();
             return self.call();
         };
@@ -141,7 +144,7 @@ impl World {
 
     fn start_a_dial(&mut self) {
         let now = self.now;
-        let is_due = |stage| matches!(stage, Stage::Ordered(at) if at.is_none_or(|at| at <= now));
+        let is_due = |stage| matches!(stage, Stage::Ordered { due, .. } if due <= now);
         if let Some(id) = self.some_dial(is_due) {
             self.start(id);
         }
@@ -149,22 +152,23 @@ impl World {
 
     pub(super) fn start(&mut self, id: DialId) {
         self.show("dial starts", id);
-        let at_once = self.dials[&id] == Stage::Ordered(None);
-        let needed = self.wanted_for_callers() > 0;
-        if self.core.dial_starts(id) {
+        let now = self.now;
+        let stage = self.dials.remove(&id).expect("ordered");
+        let in_time = matches!(stage, Stage::Ordered { backoff: false, .. }) && !stage.is_overdue(now);
+        let needed = self.wanted_for_callers() > self.live_dials();
+        if self.core.dial_starts(id, now) {
             assert!(!self.closed, "a closed pool dials no more");
-            self.dials.insert(id, Stage::Running);
+            self.dials.insert(id, Stage::Running(now));
         } else {
             assert!(
-                self.closed || !(at_once || needed),
+                self.closed || !(in_time || needed),
                 "a dial that callers need is not called off"
             );
-            self.dials.remove(&id);
         }
     }
 
     fn bring_a_dial_up(&mut self) {
-        if let Some(id) = self.some_dial(|stage| stage == Stage::Running) {
+        if let Some(id) = self.some_dial(Stage::is_running) {
             let limits = [0, 1, 2, 3, 10, u32::MAX];
             let limit = limits[self.rng.usize(..limits.len())];
             self.bring_up(id, limit);
@@ -177,8 +181,15 @@ impl World {
         let expires = (self.rng.u8(..4) > 0).then(|| now + Duration::from_secs(self.rng.u64(1..900)));
         self.dials.remove(&id);
         let retiring = self.retiring();
+        let opened = Opened {
+            peer: None,
+            peer_limit: limit,
+            expires,
+        };
+        let was_stalled = self.is_stalled();
+        let random = self.rng.f64();
         let connection = self.input_booked(
-            |core, out| core.dialed(id, |_, _| (), limit, expires, now, out),
+            |core, out| core.dialed(id, opened, |_, _| (), now, random, out),
             |world, connection| {
                 if let Some(connection) = *connection {
                     let gate = world.core.entry_mut(connection).expect("it is up").gate.clone();
@@ -186,8 +197,12 @@ impl World {
                     world.peers.insert(connection, Peer::new(limit, now));
                     let surplus = world.core.serving() > world.core.policy().max_connections;
                     world.peers.entry(connection).and_modify(|peer| peer.surplus = surplus);
-                    world.failures = 0;
-                    world.backoff_until = None;
+                    if limit > 0 {
+                        world.failures = 0;
+                        world.backoff_until = None;
+                    } else if was_stalled {
+                        world.fails(random);
+                    }
                     world.losses = world.losses.saturating_sub(1);
                     world.last_limit = Some(limit);
                 }
@@ -208,7 +223,7 @@ impl World {
     }
 
     fn fail_a_dial(&mut self) {
-        if let Some(id) = self.some_dial(|stage| stage == Stage::Running) {
+        if let Some(id) = self.some_dial(Stage::is_running) {
             self.fail(id);
         }
     }
@@ -281,6 +296,14 @@ impl World {
         self.show("plan", 0);
         let now = self.now;
         self.input(|core, out| core.plan(now, out));
+        assert!(
+            self.closed || self.live_dials() >= self.wanted_for_callers(),
+            "what callers need is being dialled where it can begin"
+        );
+        assert!(
+            !self.is_unreachable() || self.queue.iter().all(|caller| caller.patient),
+            "a dial that cannot end is nothing to wait for"
+        );
     }
 
     fn close_perhaps(&mut self) {

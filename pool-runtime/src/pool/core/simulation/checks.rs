@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::world::{Caller, WORKERS, World};
+use super::world::{Caller, Peer, WORKERS, World};
 use crate::pool::core::{ConnectionId, MAX_RESETS, Refusal};
 use crate::pool::event::ConnectionState;
 
@@ -101,7 +101,10 @@ impl World {
             "nobody waits with neither a connection nor a dial"
         );
         assert!(
-            !self.is_unreachable() || self.queue.iter().all(|caller| caller.patient),
+            // That a dial is overdue is only seen by the next step that plans.
+            !self.is_unreachable()
+                || self.live_dials() < self.dials.len()
+                || self.queue.iter().all(|caller| caller.patient),
             "who does not wait for ready is told when nothing can be reached"
         );
         assert!(
@@ -134,7 +137,7 @@ impl World {
 
     /// Dials were ordered, and the step is over.
     pub(super) fn check_dials(&self) {
-        let dials = self.dials.len();
+        let dials = self.live_dials();
         let retiring = self.retiring();
         let kept = self.floor().saturating_sub(self.serving() - retiring);
         let saturated = usize::from(self.is_saturated());
@@ -274,20 +277,24 @@ impl World {
             .max_total_uses
             .map_or(u32::MAX, |uses| u32::try_from(uses).unwrap_or(u32::MAX));
         let newest = || {
-            self.peers
-                .values()
-                .rev()
-                .find(|peer| peer.takes_calls())
-                .map(|peer| peer.limit)
+            let serves = |peer: &&Peer| peer.takes_calls() && peer.limit > 0;
+            self.peers.values().rev().find(serves).map(|peer| peer.limit)
         };
         let peer = match self.last_limit {
             Some(0) => newest(),
             limit => limit,
         };
-        match peer.unwrap_or(u32::MAX).min(uses).min(policy.max_concurrent_streams) {
-            0 => usize::from(!self.queue.is_empty() && self.serving() == 0),
-            each => self.queue.len().div_ceil(each as usize),
+        let each = peer.unwrap_or(u32::MAX).min(uses).min(policy.max_concurrent_streams);
+        match self.is_stalled() {
+            true => self.queue.len().min(1),
+            false => self.queue.len().div_ceil(each as usize),
         }
+    }
+
+    /// There are connections, and no peer allows a stream.
+    pub(super) fn is_stalled(&self) -> bool {
+        let serves = |peer: &Peer| peer.takes_calls() && peer.limit > 0;
+        self.serving() > 0 && !self.peers.values().any(serves)
     }
 
     pub(super) fn wanted_for_callers(&self) -> usize {

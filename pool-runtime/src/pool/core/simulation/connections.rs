@@ -30,8 +30,13 @@ impl World {
             let reasons = [CloseReason::GoAway, CloseReason::TooManyPings, CloseReason::Broken];
             let reason = reasons[self.rng.usize(..reasons.len())];
             let others = self.serving_without(connection);
-            let was_draining = self.peers[&connection].draining;
-            let is_news = self.input(|core, out| core.going_away(connection, reason, now, out));
+            let peer = &self.peers[&connection];
+            let (was_draining, opened, answered) = (peer.draining, peer.opened, peer.answered);
+            let random = self.rng.f64();
+            if !was_draining && reason != CloseReason::Broken {
+                self.ended_early(opened, answered, random);
+            }
+            let is_news = self.input(|core, out| core.going_away(connection, reason, now, random, out));
             assert_eq!(is_news, !was_draining, "a connection goes away once");
             assert_eq!(others, self.serving_without(connection), "a GOAWAY evicts nobody else");
         }
@@ -55,13 +60,7 @@ impl World {
         // That a runtime went away says nothing of the endpoint.
         if !peer.draining && reason != CloseReason::RuntimeGone {
             self.losses += usize::from(peer.held > 0);
-            let is_young = now.duration_since(peer.opened) < self.core.policy().backoff.base;
-            if is_young && peer.uses <= u64::from(peer.held) {
-                self.useless += 1;
-                if self.useless > 1 {
-                    self.fails(random);
-                }
-            }
+            self.ended_early(peer.opened, peer.answered, random);
         }
         self.gone.push(connection);
         let others = self.serving_without(connection);
@@ -114,7 +113,7 @@ impl World {
         let before = self.picture();
         self.input(|core, out| {
             core.closed(connection, CloseReason::Lost, now, random, out);
-            core.going_away(connection, CloseReason::GoAway, now, out);
+            core.going_away(connection, CloseReason::GoAway, now, random, out);
             core.limit_changed(connection, 0, now, out);
             core.stream_cut(connection, now, out);
             core.found_dead(connection, now, out);

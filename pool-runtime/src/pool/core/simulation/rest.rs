@@ -73,11 +73,11 @@ impl World {
     fn start_and_settle(&mut self, settle: impl Fn(&mut Self, DialId)) {
         let now = self.now;
         let due = self.dials.iter().filter(|(_, stage)| match stage {
-            Stage::Ordered(at) => at.is_none_or(|at| at <= now),
-            Stage::Running => true,
+            Stage::Ordered { due, .. } => *due <= now,
+            Stage::Running(_) => true,
         });
         for (id, stage) in due.map(|(&id, &stage)| (id, stage)).collect::<Vec<_>>() {
-            if stage != Stage::Running {
+            if !stage.is_running() {
                 self.start(id);
             }
             if self.dials.contains_key(&id) {
@@ -110,8 +110,8 @@ impl World {
     /// Moves the clock on to the next time that somebody waits for.
     fn wait_for_something(&mut self) {
         let dials = self.dials.values().filter_map(|stage| match stage {
-            Stage::Ordered(at) => *at,
-            Stage::Running => None,
+            Stage::Ordered { due, .. } => Some(*due),
+            Stage::Running(_) => None,
         });
         let looks = self.peers.values().filter_map(|peer| peer.look);
         if let Some(next) = dials.chain(looks).min() {

@@ -8,16 +8,20 @@ use fastrand::Rng;
 use tokio::time::Instant;
 
 use super::actions::ACTIONS;
+use crate::pool::avoid::Avoid;
 use crate::pool::backoff::Backoff;
 use crate::pool::core::{ConnectionId, Core, DialId, Effect, Refusal};
 use crate::pool::event::CloseReason;
 use crate::pool::gate::Gate;
 use crate::pool::picker::Strategy;
 use crate::pool::policy::{Overflow, Policy};
-use crate::pool::waiters::WaiterId;
+use crate::pool::waiters::{Waiter, WaiterId};
 
 /// How many of the last steps a failure shows.
 const SHOWN: usize = 25;
+
+/// How long a dial may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Threads of the runtime that drives the connections.
 pub(super) const WORKERS: usize = 3;
@@ -33,9 +37,24 @@ pub(super) struct Caller {
 /// Where a dial is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// Ordered for at once or for a time, not begun.
-    Ordered(Option<Instant>),
-    Running,
+    /// Ordered for at once or for the end of the backoff, and due then; not begun.
+    Ordered { backoff: bool, due: Instant },
+    /// Begun then.
+    Running(Instant),
+}
+
+impl Stage {
+    pub(super) fn is_running(self) -> bool {
+        matches!(self, Self::Running(_))
+    }
+
+    /// Its runtime had time enough to start it, or to bring it to an end.
+    pub(super) fn is_overdue(self, now: Instant) -> bool {
+        match self {
+            Self::Ordered { due, .. } => now > due + Duration::from_millis(100),
+            Self::Running(since) => now > since + CONNECT_TIMEOUT + Duration::from_millis(100),
+        }
+    }
 }
 
 /// A connection, as the books have it.
@@ -47,6 +66,8 @@ pub(super) struct Peer {
     /// What `held` may not pass: the limit, or what was granted before the limit fell.
     pub(super) ceiling: u32,
     pub(super) uses: u64,
+    /// A call on it was answered.
+    pub(super) answered: bool,
     /// Streams that were cut short from this side.
     pub(super) cuts: u32,
     /// It came up past the maximum.
@@ -121,6 +142,7 @@ fn policy(rng: &mut Rng) -> Policy {
         max_waiters: rng.usize(0..=20),
         idle_timeout: (rng.u8(..4) > 0).then(|| Duration::from_secs(rng.u64(1..60))),
         drain_timeout: Duration::from_secs(30),
+        connect_timeout: CONNECT_TIMEOUT,
         backoff: Backoff {
             base,
             max: base * rng.u32(1..100),
@@ -141,7 +163,7 @@ impl World {
         // corners that even odds never reach.
         let odds = ACTIONS.iter().map(|(weight, _)| weight * rng.u32(0..4)).collect();
         Self {
-            core: Core::new(policy),
+            core: Core::new(policy, rng.u64(..)),
             rng,
             now: Instant::now(),
             queue: VecDeque::new(),
@@ -251,7 +273,11 @@ impl World {
 
     fn order(&mut self, id: DialId, at: Option<Instant>) {
         self.check_order(at);
-        self.dials.insert(id, Stage::Ordered(at));
+        let stage = Stage::Ordered {
+            backoff: at.is_some(),
+            due: at.unwrap_or(self.now),
+        };
+        self.dials.insert(id, stage);
     }
 
     fn granted(&mut self, waiter: u64, connection: ConnectionId) {
@@ -304,8 +330,13 @@ impl World {
         let now = self.now;
         let is_unreachable = self.is_unreachable();
         let is_full = self.queue.len() >= self.core.policy().max_waiters;
+        let waiter = Waiter {
+            notify: number,
+            patient,
+            avoid: self.some_to_avoid(),
+        };
         let place = self.input_booked(
-            |core, out| core.enqueue(number, patient, now, out),
+            |core, out| core.enqueue(waiter, now, out),
             |world, place| {
                 let place = place.ok().map(|place| Caller { number, place, patient });
                 world.queue.extend(place);
@@ -318,6 +349,27 @@ impl World {
             _ => None,
         };
         assert_eq!(place.err(), expected, "a caller is turned away at once, or taken in");
+    }
+
+    /// Where a call failed before, if it did.
+    pub(super) fn some_to_avoid(&mut self) -> Avoid {
+        let mut avoid = Avoid::default();
+        for &connection in self.peers.keys() {
+            if self.rng.u8(..8) == 0 {
+                avoid.add(connection, None);
+            }
+        }
+        avoid
+    }
+
+    /// The peer ended a connection on which it had answered no call. Once is an accident.
+    pub(super) fn ended_early(&mut self, opened: Instant, answered: bool, random: f64) {
+        if !answered && self.now.duration_since(opened) < self.core.policy().backoff.base {
+            self.useless += 1;
+            if self.useless > 1 {
+                self.fails(random);
+            }
+        }
     }
 
     /// A dial failed, or a connection was of no use: the backoff begins, if it does not run.
@@ -334,7 +386,11 @@ impl World {
         self.slots
             .swap_remove(position.expect("only slots that are held are given back"));
         if let Some(peer) = self.peers.get_mut(&connection) {
-            self.useless = 0;
+            if self.rng.bool() {
+                self.useless = 0;
+                peer.answered = true;
+                self.core.answered(connection);
+            }
             peer.held -= 1;
             peer.ceiling = peer.held.max(peer.limit);
         }
@@ -363,9 +419,14 @@ impl World {
         }
     }
 
+    /// Dials that can be waited for.
+    pub(super) fn live_dials(&self) -> usize {
+        self.dials.values().filter(|stage| !stage.is_overdue(self.now)).count()
+    }
+
     /// Nothing serves, nothing is being dialled, and the backoff runs: as the books have it.
     pub(super) fn is_unreachable(&self) -> bool {
-        let waits = |stage: &Stage| matches!(stage, Stage::Ordered(Some(_)));
+        let waits = |stage: &Stage| stage.is_overdue(self.now) || matches!(stage, Stage::Ordered { backoff: true, .. });
         self.backoff_until.is_some_and(|until| until > self.now)
             && !self.peers.values().any(Peer::takes_calls)
             && self.dials.values().all(waits)
@@ -383,6 +444,7 @@ impl Peer {
             held: 0,
             ceiling: limit,
             uses: 0,
+            answered: false,
             cuts: 0,
             surplus: false,
             draining: false,

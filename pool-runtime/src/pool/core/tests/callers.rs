@@ -201,14 +201,10 @@ fn a_peer_that_takes_connections_and_hangs_up_is_not_dialled_without_pause() {
     assert_eq!(rig.done(), [grant(0, 2), dial_at(3, rig.now + SECOND)]);
     rig.up(3, NO_LIMIT);
     assert_eq!(rig.take(), Some(3));
-    rig.back(3);
+    rig.answer(3);
     rig.lose(3);
     rig.queue_patient(0).unwrap();
-    assert_eq!(
-        rig.done(),
-        [dial(4)],
-        "a connection that served a call says that the peer is well"
-    );
+    assert_eq!(rig.done(), [dial(4)], "the peer answers calls");
 }
 
 #[test]
@@ -239,7 +235,7 @@ fn closing_tells_those_who_wait_and_nothing_is_dialled_or_kept_from_then_on() {
         cut_after: Some(SECOND),
     };
     assert_eq!(rig.done(), [refuse(0, Refusal::Closed), order]);
-    assert!(!rig.core.dial_starts(2));
+    assert!(!rig.core.dial_starts(2, rig.now));
     assert_eq!(rig.up(2, NO_LIMIT), None, "a dial that came up late");
     rig.back(1);
     rig.lose(1);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::*;
+use crate::pool::avoid::Avoid;
 use crate::pool::backoff::Backoff;
 use crate::pool::event::CloseReason;
 use crate::pool::picker::Strategy;
@@ -43,6 +44,7 @@ impl Rig {
             max_waiters: 100,
             idle_timeout: Some(IDLE_TIMEOUT),
             drain_timeout: 30 * SECOND,
+            connect_timeout: 10_000 * SECOND,
             backoff: Backoff {
                 jitter: 0.0,
                 ..Backoff::default()
@@ -51,7 +53,7 @@ impl Rig {
         };
         change(&mut policy);
         Self {
-            core: Core::new(policy),
+            core: Core::new(policy, 0),
             now: Instant::now(),
             out: Vec::new(),
         }
@@ -71,15 +73,29 @@ impl Rig {
     }
 
     fn take(&mut self) -> Option<ConnectionId> {
-        self.core.try_take(&mut self.out).map(|entry| entry.id)
+        self.core
+            .try_take(&Avoid::default(), &mut self.out)
+            .map(|entry| entry.id)
     }
 
     fn queue(&mut self, caller: u32) -> Result<WaiterId, Refusal> {
-        self.core.enqueue(caller, false, self.now, &mut self.out)
+        self.wait(caller, false)
     }
 
     fn queue_patient(&mut self, caller: u32) -> Result<WaiterId, Refusal> {
-        self.core.enqueue(caller, true, self.now, &mut self.out)
+        self.wait(caller, true)
+    }
+
+    fn wait(&mut self, notify: u32, patient: bool) -> Result<WaiterId, Refusal> {
+        let avoid = Avoid::default();
+        let waiter = Waiter { notify, patient, avoid };
+        self.core.enqueue(waiter, self.now, &mut self.out)
+    }
+
+    /// A call on the connection is answered.
+    fn answer(&mut self, connection: ConnectionId) {
+        self.core.answered(connection);
+        self.back(connection);
     }
 
     fn back(&mut self, connection: ConnectionId) {
@@ -91,9 +107,12 @@ impl Rig {
     }
 
     fn up(&mut self, dial: DialId, limit: u32) -> Option<ConnectionId> {
-        let expires = Some(self.now + LIFETIME);
-        self.core
-            .dialed(dial, |_, _| (), limit, expires, self.now, &mut self.out)
+        let opened = Opened {
+            peer: None,
+            peer_limit: limit,
+            expires: Some(self.now + LIFETIME),
+        };
+        self.core.dialed(dial, opened, |_, _| (), self.now, 0.5, &mut self.out)
     }
 
     fn fail(&mut self, dial: DialId) {
@@ -114,7 +133,7 @@ impl Rig {
 
     fn go_away(&mut self, connection: ConnectionId) {
         self.core
-            .going_away(connection, CloseReason::GoAway, self.now, &mut self.out);
+            .going_away(connection, CloseReason::GoAway, self.now, 0.5, &mut self.out);
     }
 
     fn look(&mut self, connection: ConnectionId) -> Option<Instant> {

@@ -151,7 +151,7 @@ fn a_connection_past_its_lifetime_that_cannot_be_replaced_still_closes_when_idle
     rig.pass(IDLE_TIMEOUT);
     assert_eq!(rig.look(1), None);
     assert_eq!(rig.done(), [drain(1, CloseReason::Idle)]);
-    assert!(!rig.core.dial_starts(3), "nobody needs a replacement any more");
+    assert!(!rig.core.dial_starts(3, rig.now), "nobody needs a replacement any more");
 }
 
 #[test]
@@ -204,17 +204,153 @@ fn connections_for_few_uses_are_dialled_as_many_as_that_takes() {
 }
 
 #[test]
-fn a_peer_that_allowed_no_stream_and_is_gone_holds_up_nobody() {
+fn peers_without_streams_hold_up_nobody() {
     let mut rig = Rig::with(|policy| policy.max_connections = 3).open(2);
     assert_eq!([rig.take(), rig.take(), rig.take()], [Some(1), Some(2), Some(1)]);
     rig.limit(2, 0);
     rig.queue(0).unwrap();
-    assert_eq!(rig.done(), [], "the newest peer allows nothing");
+    assert_eq!(rig.done(), [dial(3)], "the peer of another connection may have streams");
     rig.back(2);
     rig.go_away(2);
-    let reason = CloseReason::GoAway;
-    assert_eq!(rig.done(), [drain(2, reason), dial(3)]);
+    assert_eq!(rig.done(), [drain(2, CloseReason::GoAway)]);
     rig.up(3, 1);
     rig.queue(1).unwrap();
     assert_eq!(rig.done(), [grant(0, 3), dial(4)]);
+}
+
+#[test]
+fn a_peer_without_streams_is_passed_at_once_then_slowly() {
+    let mut rig = Rig::with(|policy| policy.max_connections = 4);
+    rig.queue(0).unwrap();
+    rig.up(1, 0);
+    assert_eq!(rig.done(), [dial(1), dial(2)], "another address may have streams");
+    rig.up(2, 0);
+    assert_eq!(rig.done(), [dial_at(3, rig.now + SECOND)], "none has");
+    rig.pass(SECOND);
+    rig.up(3, 0);
+    let pause = SECOND.mul_f64(1.6);
+    assert_eq!(rig.done(), [dial_at(4, rig.now + pause)]);
+    rig.pass(pause);
+    rig.up(4, 2);
+    assert_eq!(rig.done(), [grant(0, 4)]);
+}
+
+#[test]
+fn early_goaways_lead_to_backoff() {
+    let mut rig = Rig::new();
+    rig.queue(0).unwrap();
+    rig.up(1, NO_LIMIT);
+    rig.go_away(1);
+    // Once is an accident.
+    let drained = |connection| drain(connection, CloseReason::GoAway);
+    assert_eq!(rig.done(), [dial(1), grant(0, 1), drained(1), dial(2)]);
+    rig.queue_patient(1).unwrap();
+    rig.up(2, NO_LIMIT);
+    rig.go_away(2);
+    assert_eq!(rig.done(), [grant(1, 2), drained(2), dial_at(3, rig.now + SECOND)]);
+    assert_eq!(rig.queue(2), Err(Refusal::Unreachable));
+    rig.lose(1);
+    rig.lose(2);
+    assert_eq!(rig.done(), [], "their ends are told for the second time");
+}
+
+#[test]
+fn a_goaway_after_an_answer_is_no_failure() {
+    let mut rig = Rig::new();
+    for connection in 1..=5 {
+        rig.queue(0).unwrap();
+        rig.up(connection, NO_LIMIT);
+        rig.answer(connection);
+        rig.go_away(connection);
+        rig.lose(connection);
+        assert_eq!(rig.queue(1), Ok(2 * connection - 1), "nobody is turned away");
+        rig.core.give_up(2 * connection - 1);
+    }
+}
+
+#[test]
+fn overdue_dials_keep_nobody_waiting() {
+    let overdue = dials::OVERDUE + Duration::from_millis(1);
+    let mut rig = Rig::with(|policy| policy.connect_timeout = 20 * SECOND);
+    rig.queue(0).unwrap();
+    rig.pass(overdue);
+    rig.core.plan(rig.now, &mut rig.out);
+    assert_eq!(rig.done(), [dial(1), dial(2)], "the first did not begin");
+    assert!(rig.core.dial_starts(2, rig.now));
+    assert!(!rig.core.dial_starts(1, rig.now), "nobody needs it any more");
+    rig.pass(20 * SECOND + overdue);
+    rig.core.plan(rig.now, &mut rig.out);
+    assert_eq!(rig.done(), [dial(3)], "the second did not end");
+    assert_eq!(rig.up(2, NO_LIMIT), Some(1), "but is welcome if it does");
+    assert_eq!(rig.done(), [grant(0, 1)]);
+}
+
+#[test]
+fn surplus_connections_close_though_each_is_used() {
+    let mut rig = Rig::with(|policy| {
+        policy.max_connections = 4;
+        policy.max_concurrent_streams = 10;
+    })
+    .open(4);
+    let taken: Vec<_> = (0..30).map(|_| rig.take().unwrap()).collect();
+    rig.look(1);
+    for connection in taken {
+        rig.back(connection);
+    }
+    for _ in 0..20 {
+        rig.pass(IDLE_LOOK);
+        for connection in 1..=4 {
+            if rig.core.entry_mut(connection).is_some_and(|entry| entry.gate.take()) {
+                rig.back(connection);
+            }
+            rig.look(connection);
+        }
+        if rig.now < Instant::now() + IDLE_TIMEOUT {
+            assert_eq!(rig.core.serving(), 4, "the peak was in the last period");
+        }
+    }
+    assert_eq!(rig.core.serving(), 1, "one is enough for a call at a time");
+}
+
+#[test]
+fn faults_fade_with_looks() {
+    let mut rig = Rig::new().open(2);
+    let gate = rig.core.entry_mut(1).unwrap().gate.clone();
+    rig.pass(10 * SECOND);
+    for _ in 0..4 {
+        if gate.add_fault() {
+            rig.core.faults_begin(1, rig.now);
+        }
+    }
+    let half = Duration::from_millis(500);
+    assert_eq!(rig.look(1), Some(rig.now + half));
+    assert_eq!([rig.take(), rig.take()], [Some(2); 2], "fewer calls failed there");
+    for left in [2, 1, 0] {
+        rig.pass(half);
+        rig.look(1);
+        assert_eq!(gate.faults(), left);
+    }
+    assert_eq!(rig.take(), Some(1));
+}
+
+#[test]
+fn waiting_callers_avoid_where_they_failed() {
+    let mut rig = Rig::with(|policy| policy.max_concurrent_streams = 1).open(2);
+    assert_eq!([rig.take(), rig.take()], [Some(1), Some(2)]);
+    let mut avoid = Avoid::default();
+    avoid.add(1, None);
+    let waiter = Waiter {
+        notify: 7,
+        patient: false,
+        avoid: avoid.clone(),
+    };
+    rig.core.enqueue(waiter, rig.now, &mut rig.out).unwrap();
+    rig.core.entry_mut(1).unwrap().gate.set_limit(0);
+    rig.back(1);
+    assert_eq!(rig.done(), []);
+    rig.core.entry_mut(1).unwrap().gate.set_limit(1);
+    rig.back(2);
+    assert_eq!(rig.done(), [grant(7, 2)], "the other connection, though not the oldest");
+    let again = rig.core.try_take(&avoid, &mut rig.out).map(|entry| entry.id);
+    assert_eq!(again, Some(1), "nothing else is left");
 }

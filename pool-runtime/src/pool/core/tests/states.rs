@@ -43,10 +43,12 @@ impl Rig {
                 assert_eq!(rig.take(), Some(1));
                 rig.pass(LIFETIME);
                 rig.look(1);
+                assert!(rig.core.dial_starts(2, rig.now));
             }
             State::Draining => {
                 assert_eq!(rig.take(), Some(1));
                 rig.go_away(1);
+                assert!(rig.core.dial_starts(2, rig.now));
             }
         }
         rig.out.clear();
@@ -134,7 +136,7 @@ fn cut(rig: &mut Rig, times: u32) {
 }
 
 fn broken(rig: &mut Rig) {
-    rig.core.going_away(1, CloseReason::Broken, rig.now, &mut rig.out);
+    rig.core.going_away(1, CloseReason::Broken, rig.now, 0.5, &mut rig.out);
 }
 
 fn later(rig: &mut Rig, time: Duration) {

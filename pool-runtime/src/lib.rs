@@ -141,6 +141,7 @@ mod conn;
 mod error;
 mod limit;
 mod method;
+mod panic;
 mod pool;
 mod precedence;
 mod server;

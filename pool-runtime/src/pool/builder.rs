@@ -119,6 +119,9 @@ impl Builder {
 
     /// How long opening a connection may take: name resolution, TCP, TLS and the peer's SETTINGS together. Default
     /// 20 s, the least that gRPC's connection backoff document gives an attempt.
+    ///
+    /// The time covers all addresses of a name: the next one is tried when an attempt fails, and beside it when it
+    /// has not succeeded after 250 ms (gRFC A61). Addresses that failed within the last minute are tried last.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.config.connect_timeout = timeout;
         self

@@ -261,7 +261,7 @@ impl Shared {
 
     pub(crate) fn closed(self: &Arc<Self>, connection: ConnectionId, reason: CloseReason) {
         if reason == CloseReason::Lost {
-            self.remember_loss(connection);
+            self.remember_early_loss(connection);
         }
         let step = |core: &mut PoolCore, out: &mut Vec<_>| {
             core.closed(connection, reason, Instant::now(), fastrand::f64(), out)
@@ -356,12 +356,25 @@ impl Shared {
         }
     }
 
-    /// A connection that is lost early may count as a failed dial; then callers are told this.
-    fn remember_loss(&self, connection: ConnectionId) {
-        let peer = self
-            .core()
-            .entry_mut(connection)
-            .and_then(|entry| entry.payload.link.peer);
+    /// A connection that is lost before it was of any use may count as a failed dial: then callers are told this, and
+    /// the next dial tries other addresses first.
+    fn remember_early_loss(&self, connection: ConnectionId) {
+        let now = Instant::now();
+        let peer = {
+            let mut core = self.core();
+            let soon = core.policy().backoff.base;
+            let Some(entry) = core.entry_mut(connection) else {
+                return;
+            };
+            let served = entry.gate.read().completed() > 0;
+            if served || now.duration_since(entry.opened) >= soon {
+                return;
+            }
+            entry.payload.link.peer
+        };
+        if let Some(peer) = peer {
+            self.dialer.address_failed(peer, now);
+        }
         let error = ConnectError::new(Phase::Settings, peer, "the peer ended the connection soon after");
         self.set_last_error(Some(error));
     }

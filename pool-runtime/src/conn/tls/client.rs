@@ -75,6 +75,13 @@ impl TlsClient {
     }
 }
 
+impl TlsClient {
+    /// Explains an error that came in place of the peer's SETTINGS, if it is the peer's refusal of our certificate.
+    pub(crate) fn explain_refusal(&self, error: BoxError) -> BoxError {
+        error
+    }
+}
+
 impl fmt::Debug for TlsClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TlsClient")

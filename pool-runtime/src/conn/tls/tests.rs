@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,7 +19,10 @@ use crate::Target;
 use crate::conn::dial::{DialOptions, Dialer};
 use crate::conn::error::{ConnectError, InvalidDial};
 use crate::conn::io::Transport;
-use crate::conn::progress::{Phase, Progress};
+use crate::conn::progress::Phase;
+
+/// Longer than any dial of these tests takes.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// The name in the servers' certificates.
 const NAME: &str = "greeter.example";
@@ -117,8 +121,7 @@ fn dialer(target: &Target, tls: TlsConfig) -> Result<Dialer, InvalidDial> {
 }
 
 async fn dial(target: &Target, tls: TlsConfig) -> Result<Transport, ConnectError> {
-    let dialer = dialer(target, tls).unwrap();
-    dialer.dial(&Progress::default()).await
+    dialer(target, tls).unwrap().transport(LIMIT).await
 }
 
 /// Trust in `authority`, and the name that the servers have: they are dialled by address.
@@ -178,7 +181,7 @@ async fn tls_runs_over_a_connector_of_the_users_own() {
     };
     let target = format!("https://{NAME}").parse().unwrap();
     let dialer = Dialer::new(target, options).unwrap();
-    let mut transport = dialer.dial(&Progress::default()).await.unwrap();
+    let mut transport = dialer.transport(LIMIT).await.unwrap();
     assert_eq!(transport.read_u8().await.unwrap(), 0);
     server.outcome.await.unwrap().unwrap();
 }
@@ -291,11 +294,7 @@ async fn a_handshake_that_is_given_up_is_known_as_one() {
         ..DialOptions::default()
     };
     let dialer = Dialer::new("https://greeter.example".parse().unwrap(), options).unwrap();
-    let progress = Progress::default();
-    let limit = std::time::Duration::from_secs(20);
-    let given_up = tokio::time::timeout(limit, dialer.dial(&progress)).await;
-    assert!(given_up.is_err());
-    let error = progress.timed_out(limit);
+    let error = dialer.transport(Duration::from_secs(20)).await.unwrap_err();
     assert_eq!(error.to_string(), "the TLS handshake timed out after 20s");
 }
 

@@ -226,13 +226,10 @@ impl Finish for Http2<'_> {
 impl Http2<'_> {
     /// The reason why the peer's SETTINGS did not come, where it can be told.
     fn explain(&self, error: BoxError, link: &Link) -> BoxError {
-        let error = match &self.dialer.tls {
-            Some(tls) => tls.explain_refusal(error),
-            None => error,
-        };
-        match protocol::explain(&link.pace.first_bytes()) {
-            Some(explanation) => explained(explanation, error),
-            None => error,
+        match (protocol::explain(&link.pace.first_bytes()), &self.dialer.tls) {
+            (Some(explanation), _) => explained(explanation, error),
+            (None, Some(tls)) => tls.explain_refusal(error),
+            (None, None) => error,
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Against real servers on loopback, with certificates made for the test.
 
+mod explained;
+mod resumption;
+
 use std::error::Error as _;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -12,7 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
-use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
 
 use super::*;
 use crate::Target;
@@ -91,9 +94,17 @@ async fn serve(authority: &Authority, name: &str, offer: Offer<'_>) -> Server {
 }
 
 fn server_config(authority: &Authority, name: &str, offer: Offer<'_>) -> Arc<ServerConfig> {
+    server_config_of(authority.certify(name), offer, rustls::ALL_VERSIONS)
+}
+
+fn server_config_of(
+    (certificate, key): (String, String),
+    offer: Offer<'_>,
+    versions: &[&'static rustls::SupportedProtocolVersion],
+) -> Arc<ServerConfig> {
     let provider = client::provider().unwrap();
     let builder = ServerConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap();
     let builder = match offer.clients_of {
         None => builder.with_no_client_auth(),
@@ -104,7 +115,6 @@ fn server_config(authority: &Authority, name: &str, offer: Offer<'_>) -> Arc<Ser
             builder.with_client_cert_verifier(verifier.unwrap())
         }
     };
-    let (certificate, key) = authority.certify(name);
     let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
     let mut config = builder.with_single_cert(vec![certificate], key).unwrap();

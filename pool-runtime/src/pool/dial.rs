@@ -141,7 +141,12 @@ struct End {
 
 impl Drop for End {
     fn drop(&mut self) {
-        self.reporter.shared.closed(self.reporter.connection, self.reason);
+        // The user's transport panicked, which is the end of this connection and not of the runtime.
+        let reason = match std::thread::panicking() {
+            true => CloseReason::Lost,
+            false => self.reason,
+        };
+        self.reporter.shared.closed(self.reporter.connection, reason);
     }
 }
 

@@ -1,5 +1,9 @@
 //! Errors name the setting that mends them.
 
+use tokio_rustls::rustls::SignatureScheme;
+use tokio_rustls::rustls::client::ResolvesClientCert;
+use tokio_rustls::rustls::sign::CertifiedKey;
+
 use super::*;
 use crate::conn::handshake::Http2Settings;
 
@@ -46,6 +50,39 @@ async fn a_refused_client_names_identity() {
         let text = refused_by(config(), stranger.clone()).await;
         assert!(text.contains("check `TlsConfig::identity`"), "{text}");
     }
+}
+
+#[derive(Debug)]
+struct Panics;
+
+impl ResolvesClientCert for Panics {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        panic!("as told")
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
+#[tokio::test]
+async fn a_panicking_resolver_is_a_failed_attempt() {
+    let authority = Authority::new();
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.0.der().clone()).unwrap();
+    let config = ClientConfig::builder_with_provider(client::provider().unwrap())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_client_cert_resolver(Arc::new(Panics));
+    let offer = Offer {
+        clients_of: Some(&authority),
+        ..H2
+    };
+    let tls = TlsConfig::new().domain_name(NAME).rustls_config(config);
+    let text = refused_by(server_config(&authority, NAME, offer), tls).await;
+    assert!(text.contains("the TLS handshake with 127.0.0.1:"), "{text}");
+    assert!(text.contains("it panicked: as told"), "{text}");
 }
 
 #[tokio::test]

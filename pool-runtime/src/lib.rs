@@ -162,7 +162,7 @@ pub use pool::event::{CloseReason, ConnectionState, Event, Observer};
 pub use pool::lease::Lease;
 pub use pool::picker::Strategy;
 pub use pool::policy::Overflow;
-pub use pool::stats::{ConnectionStats, PoolState, PoolStats};
+pub use pool::stats::{ConnectFailure, ConnectionStats, PoolState, PoolStats};
 pub use pool::{Pool, ShutdownReport};
 pub use pool_call_policy::{Codes, HedgingPolicy, InvalidPolicy, RetryPolicy};
 pub use pool_macros::pooled_client;

@@ -59,6 +59,8 @@ pub(crate) struct Shared {
     pub(crate) user_agent: HeaderValue,
     core: Mutex<PoolCore>,
     last_error: Mutex<Option<ConnectError>>,
+    /// The same, kept when a connection has come up, and when that was.
+    last_failure: Mutex<Option<(ConnectError, Instant)>>,
     pub(crate) config: Config,
     /// What [`Core`] is told comes from here.
     bounds: Mutex<Bounds>,
@@ -91,6 +93,7 @@ impl Shared {
             bounds: Mutex::new(bounds),
             service_config: Current::new(&config),
             last_error: Mutex::new(None),
+            last_failure: Mutex::new(None),
             ledger: Ledger::new(throttling),
             config,
             dialer,
@@ -380,7 +383,16 @@ impl Shared {
     }
 
     fn set_last_error(&self, error: Option<ConnectError>) {
+        if let Some(error) = &error {
+            let failure = (error.clone(), Instant::now());
+            *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+        }
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
+    }
+
+    /// Why a dial failed last, or what was wrong with the last connection, and when: for the statistics.
+    pub(crate) fn last_failure(&self) -> Option<(ConnectError, Instant)> {
+        self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Why the last dial failed, or what was wrong with the last connection; nothing since one is up.

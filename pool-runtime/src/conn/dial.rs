@@ -1,4 +1,4 @@
-//! Opening a transport: the steps in their order, each told to the [`Progress`].
+//! Opening a connection: the steps of each attempt in their order, each told to the [`Progress`].
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,18 +7,23 @@ use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
 
+use super::Link;
 use super::connector::Connector;
-use super::error::{ConnectError, InvalidDial};
+use super::error::{BoxError, ConnectError, InvalidDial, explained};
+use super::handshake::{Http2Settings, Ready, handshake};
+use super::happy_eyeballs::race;
 use super::io::Transport;
-use super::progress::{Phase, Progress};
-use super::spread::{Claim, Spread};
+use super::progress::{Phase, Progress, Step};
+use super::spread::{Candidate, Claim, Spread};
 use super::tls::{TlsClient, TlsConfig};
-use super::{happy_eyeballs, resolve};
+use super::{protocol, resolve};
 use crate::Target;
+use crate::panic::catch_panic;
 use crate::target::Place;
 
-/// Opens the transports of one pool.
+/// Opens the connections of one pool.
 #[derive(Debug)]
 pub(crate) struct Dialer {
     target: Target,
@@ -26,6 +31,15 @@ pub(crate) struct Dialer {
     connector: Option<Arc<dyn Connector>>,
     tls: Option<TlsClient>,
     spread: Spread,
+    /// In place of what the name resolves to.
+    #[cfg(test)]
+    pub(crate) addresses: std::sync::OnceLock<Vec<SocketAddr>>,
+}
+
+/// A connection that has its peer's SETTINGS.
+pub(crate) struct Opened {
+    pub(crate) ready: Ready<Transport>,
+    pub(crate) link: Arc<Link>,
 }
 
 /// What a user can say about how the transports of a pool are opened.
@@ -61,6 +75,8 @@ impl Dialer {
             tcp: options.tcp,
             connector: options.connector,
             spread: Spread::default(),
+            #[cfg(test)]
+            addresses: std::sync::OnceLock::new(),
         })
     }
 
@@ -69,72 +85,157 @@ impl Dialer {
         &self.target
     }
 
-    /// Opens one transport, TLS included. Takes as long as it takes: the caller bounds it, together with
-    /// the HTTP/2 handshake that follows.
-    pub(crate) async fn dial(&self, progress: &Progress) -> Result<Transport, ConnectError> {
-        let transport = match (&self.connector, self.target.place()) {
-            (Some(connector), _) => self.dial_custom(&**connector, progress).await?,
-            (None, Place::Tcp { host, port }) => self.dial_tcp(host, *port, progress).await?,
-            (None, Place::Unix(path)) => dial_unix(path, progress).await?,
+    /// Opens one connection, the peer's SETTINGS included, within `limit`.
+    pub(crate) async fn open(&self, limit: Duration, settings: &Http2Settings) -> Result<Opened, ConnectError> {
+        self.dial(limit, &Http2 { dialer: self, settings }).await
+    }
+
+    /// A connection to this address was of no use: others are tried before it for a while.
+    pub(crate) fn address_failed(&self, address: SocketAddr, now: Instant) {
+        self.spread.failed(address, now);
+    }
+
+    /// Opens one transport within `limit`, TLS included, and lets `finish` make a connection of it. Each address
+    /// is one attempt at all of that.
+    async fn dial<F: Finish>(&self, limit: Duration, finish: &F) -> Result<F::Opened, ConnectError> {
+        let progress = Progress::default();
+        match timeout(limit, self.attempts(&progress, finish)).await {
+            Ok(ended) => ended,
+            Err(_) => {
+                self.have_failed(progress.under_way());
+                Err(progress.timed_out(limit))
+            }
+        }
+    }
+
+    async fn attempts<F: Finish>(&self, progress: &Progress, finish: &F) -> Result<F::Opened, ConnectError> {
+        let candidates = match (&self.connector, self.target.place()) {
+            (None, Place::Tcp { host, port }) => {
+                let addresses = self
+                    .lookup(host, *port)
+                    .await
+                    .map_err(|error| ConnectError::new(Phase::Resolve, None, error))?;
+                let order =
+                    |standing: &dyn Fn(&SocketAddr) -> _| resolve::order(addresses, standing, fastrand::shuffle);
+                self.spread
+                    .candidates(Instant::now(), order)
+                    .into_iter()
+                    .map(Some)
+                    .collect()
+            }
+            // One place, one attempt.
+            _ => vec![None],
         };
+        let attempt = |candidate| self.attempt(candidate, progress, finish);
+        race(candidates, attempt).await.ok_or_else(|| progress.failed())
+    }
+
+    async fn lookup(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        #[cfg(test)]
+        if let Some(addresses) = self.addresses.get() {
+            return Ok(addresses.clone());
+        }
+        resolve::lookup(host, port).await
+    }
+
+    /// One attempt; its failure goes to the progress.
+    async fn attempt<F: Finish>(
+        &self,
+        candidate: Option<Candidate>,
+        progress: &Progress,
+        finish: &F,
+    ) -> Option<F::Opened> {
+        let address = candidate.as_ref().map(|candidate| candidate.address);
+        let step = progress.begin(address);
+        let claim = candidate.map(|candidate| self.spread.use_of(candidate));
+        // The connector, and what a configuration of rustls consists of, are the user's code.
+        let attempt = catch_panic(async {
+            let transport = self.connect(address, claim).await?;
+            finish.finish(self.secure(transport, step).await?, step).await
+        });
+        match attempt.await.unwrap_or_else(|panicked| Err(panicked.into())) {
+            Ok(opened) => {
+                address.inspect(|address| self.spread.succeeded(*address));
+                self.have_failed(step.overtaken());
+                Some(opened)
+            }
+            Err(error) => {
+                tracing::debug!(address = address.map(tracing::field::display), %error, "an attempt to connect failed");
+                self.have_failed(address);
+                step.fail(error);
+                None
+            }
+        }
+    }
+
+    fn have_failed(&self, addresses: impl IntoIterator<Item = SocketAddr>) {
+        let now = Instant::now();
+        for address in addresses {
+            self.spread.failed(address, now);
+        }
+    }
+
+    async fn connect(&self, address: Option<SocketAddr>, claim: Option<Claim>) -> Result<Transport, BoxError> {
+        match (&self.connector, self.target.place(), address) {
+            (Some(connector), ..) => Ok(Transport::custom(connector.connect(&self.target).await?)),
+            (None, Place::Unix(path), _) => Ok(dial_unix(path).await?),
+            (None, _, Some(address)) => Ok(Transport::tcp(connect_tcp(address, self.tcp).await?, claim)),
+            (None, _, None) => Err(io::Error::from(io::ErrorKind::AddrNotAvailable).into()),
+        }
+    }
+
+    async fn secure(&self, transport: Transport, step: Step<'_>) -> Result<Transport, BoxError> {
         let Some(tls) = &self.tls else {
             return Ok(transport);
         };
-        let peer = transport.peer_addr();
-        progress.enter(Phase::Tls, peer);
-        transport
-            .layer(|stream| tls.handshake(stream))
-            .await
-            .map_err(|error| ConnectError::new(Phase::Tls, peer, error))
+        step.enter(Phase::Tls);
+        transport.layer(|stream| tls.handshake(stream)).await
     }
+}
 
-    async fn dial_custom(&self, connector: &dyn Connector, progress: &Progress) -> Result<Transport, ConnectError> {
-        progress.enter(Phase::Connect, None);
-        match connector.connect(&self.target).await {
-            Ok(io) => Ok(Transport::custom(io)),
-            Err(error) => Err(ConnectError::new(Phase::Connect, None, error)),
-        }
-    }
+/// Makes a connection of a transport: the last step of an attempt.
+trait Finish: Sync {
+    type Opened: Send;
 
-    async fn dial_tcp(&self, host: &str, port: u16, progress: &Progress) -> Result<Transport, ConnectError> {
-        progress.enter(Phase::Resolve, None);
-        let addresses = resolve::lookup(host, port)
-            .await
-            .map_err(|error| ConnectError::new(Phase::Resolve, None, error))?;
-        progress.enter(Phase::Connect, None);
-        let claimed = self
-            .spread
-            .claim(|load| resolve::order(addresses, load, fastrand::shuffle));
-        self.race(claimed, progress).await
-    }
-
-    async fn race(
+    fn finish(
         &self,
-        claimed: Option<(Vec<SocketAddr>, Claim)>,
-        progress: &Progress,
-    ) -> Result<Transport, ConnectError> {
-        let (addresses, mut claim) = match claimed {
-            Some((addresses, claim)) => (addresses, Some(claim)),
-            None => (Vec::new(), None),
-        };
-        let connect = |address| {
-            progress.try_address(address);
-            connect_tcp(address, self.tcp)
-        };
-        let (address, stream) = happy_eyeballs::race(&addresses, connect)
-            .await
-            .map_err(ConnectError::unreachable)?;
-        if let Some(claim) = &mut claim {
-            claim.move_to(address);
+        transport: Transport,
+        step: Step<'_>,
+    ) -> impl Future<Output = Result<Self::Opened, BoxError>> + Send;
+}
+
+/// The HTTP/2 handshake.
+struct Http2<'a> {
+    dialer: &'a Dialer,
+    settings: &'a Http2Settings,
+}
+
+impl Finish for Http2<'_> {
+    type Opened = Opened;
+
+    async fn finish(&self, transport: Transport, step: Step<'_>) -> Result<Opened, BoxError> {
+        let link = Arc::new(Link::new(transport.peer_addr()));
+        step.enter_settings(&link.pace);
+        match handshake(transport, self.settings, &link.pace).await {
+            Ok(ready) => Ok(Opened { ready, link }),
+            Err(error) => Err(self.explain(error, &link)),
         }
-        Ok(Transport::tcp(stream, claim))
+    }
+}
+
+impl Http2<'_> {
+    /// The reason why the peer's SETTINGS did not come, where it can be told.
+    fn explain(&self, error: BoxError, link: &Link) -> BoxError {
+        match (protocol::explain(&link.pace.first_bytes()), &self.dialer.tls) {
+            (Some(explanation), _) => explained(explanation, error),
+            (None, Some(tls)) => tls.explain_refusal(error),
+            (None, None) => error,
+        }
     }
 }
 
 async fn connect_tcp(address: SocketAddr, options: TcpOptions) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect(address).await.inspect_err(|error| {
-        tracing::debug!(%address, %error, "the address did not take the connection");
-    })?;
+    let stream = TcpStream::connect(address).await?;
     // A socket without its options still works, and some systems refuse them when the peer has already
     // hung up, which the handshake will tell with a better reason.
     if let Err(error) = configure(&stream, options) {
@@ -157,20 +258,14 @@ fn configure(stream: &TcpStream, options: TcpOptions) -> io::Result<()> {
 }
 
 #[cfg(unix)]
-async fn dial_unix(path: &str, progress: &Progress) -> Result<Transport, ConnectError> {
-    progress.enter(Phase::Connect, None);
-    match tokio::net::UnixStream::connect(path).await {
-        Ok(stream) => Ok(Transport::unix(stream)),
-        Err(error) => Err(ConnectError::new(Phase::Connect, None, error)),
-    }
+async fn dial_unix(path: &str) -> io::Result<Transport> {
+    tokio::net::UnixStream::connect(path).await.map(Transport::unix)
 }
 
 #[cfg(not(unix))]
-async fn dial_unix(_: &str, progress: &Progress) -> Result<Transport, ConnectError> {
-    progress.enter(Phase::Connect, None);
-    let unsupported = io::Error::from(io::ErrorKind::Unsupported);
-    Err(ConnectError::new(Phase::Connect, None, unsupported))
+async fn dial_unix(_: &str) -> io::Result<Transport> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

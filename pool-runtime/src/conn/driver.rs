@@ -172,6 +172,9 @@ where
             self.look();
         }
 
+        if let Some(keepalive) = &mut self.keepalive {
+            keepalive.before_turn(|| self.owner.is_busy());
+        }
         self.link.pace.allow(self.budget());
         self.link.begins_or_ends_turn();
         let http2 = Pin::new(&mut self.http2).poll(cx);

@@ -19,136 +19,170 @@ pub(crate) struct ConnectError(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    phase: Phase,
-    failure: Failure,
-    addresses: Vec<SocketAddr>,
-    source: Option<BoxError>,
+    /// At least one, in the order in which they began.
+    attempts: Vec<Attempt>,
+    /// The dial was given up after this time, when some attempts were still under way.
+    timed_out: Option<Duration>,
 }
 
+/// An attempt of a failed dial: how far it came at which address, and why no further.
 #[derive(Debug)]
-enum Failure {
-    /// The phase failed, for the reason in `source`.
-    Failed,
-    /// Every address was tried and none took the connection; `source` is the last one's reason.
-    AllAttempts(Vec<Attempt>),
-    TimedOut(Duration),
-}
-
-/// An address that did not take the connection, and its reason.
-#[derive(Debug)]
-pub(crate) struct Attempt {
-    pub(crate) address: SocketAddr,
-    pub(crate) error: std::io::Error,
+pub(super) struct Attempt {
+    pub(super) phase: Phase,
+    pub(super) address: Option<SocketAddr>,
+    /// `None` if it had neither failed nor succeeded when the time was up.
+    pub(super) error: Option<BoxError>,
 }
 
 impl ConnectError {
     /// `phase` failed because of `source`.
-    pub(crate) fn new(phase: Phase, peer: Option<SocketAddr>, source: impl Into<BoxError>) -> Self {
-        Self::of(Inner {
-            phase,
-            failure: Failure::Failed,
-            addresses: peer.into_iter().collect(),
-            source: Some(source.into()),
-        })
+    pub(crate) fn new(phase: Phase, address: Option<SocketAddr>, source: impl Into<BoxError>) -> Self {
+        Self::of(
+            vec![Attempt {
+                phase,
+                address,
+                error: Some(source.into()),
+            }],
+            None,
+        )
     }
 
-    /// No address took the connection. The attempts are in the order in which they failed.
-    pub(super) fn unreachable(mut attempts: Vec<Attempt>) -> Self {
-        let addresses = attempts.iter().map(|attempt| attempt.address).collect();
-        let last = attempts.pop();
-        Self::of(Inner {
-            phase: Phase::Connect,
-            failure: match attempts.is_empty() {
-                true => Failure::Failed,
-                false => Failure::AllAttempts(attempts),
-            },
-            addresses,
-            source: last.map(|attempt| attempt.error.into()),
-        })
+    /// All attempts failed.
+    pub(super) fn failed(attempts: Vec<Attempt>) -> Self {
+        Self::of(attempts, None)
     }
 
-    /// `phase` was not over `after` that long; `addresses` are those it had to do with.
-    pub(super) fn timed_out(phase: Phase, addresses: Vec<SocketAddr>, after: Duration) -> Self {
-        Self::of(Inner {
-            phase,
-            failure: Failure::TimedOut(after),
-            addresses,
-            source: None,
-        })
+    /// The dial was not over `after` that long.
+    pub(super) fn timed_out(attempts: Vec<Attempt>, after: Duration) -> Self {
+        Self::of(attempts, Some(after))
     }
 
-    fn of(inner: Inner) -> Self {
-        Self(Arc::new(inner))
-    }
-
-    /// The step that failed or took too long.
-    #[cfg(test)]
-    pub(crate) fn phase(&self) -> Phase {
-        self.0.phase
+    fn of(mut attempts: Vec<Attempt>, timed_out: Option<Duration>) -> Self {
+        if attempts.is_empty() {
+            attempts.push(Attempt {
+                phase: Phase::Resolve,
+                address: None,
+                error: None,
+            });
+        }
+        Self(Arc::new(Inner { attempts, timed_out }))
     }
 
     /// Whether time ran out, as opposed to something having failed.
     pub(crate) fn is_timeout(&self) -> bool {
-        matches!(self.0.failure, Failure::TimedOut(_))
+        self.0.timed_out.is_some()
+    }
+
+    /// The step that failed or took too long; of several attempts that of the last.
+    #[cfg(test)]
+    pub(crate) fn phase(&self) -> Phase {
+        self.last().map_or(Phase::Resolve, |last| last.phase)
     }
 
     /// The address it happened with; where there were several, the last one.
     #[cfg(test)]
     pub(crate) fn address(&self) -> Option<SocketAddr> {
-        self.0.addresses.last().copied()
+        self.last()?.address
+    }
+
+    fn last(&self) -> Option<&Attempt> {
+        self.0.attempts.last()
     }
 }
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner {
-            phase,
-            failure,
-            addresses,
-            ..
-        } = &*self.0;
-        if let Failure::AllAttempts(earlier) = failure {
-            return write_attempts(f, *phase, earlier, addresses);
-        }
-        write!(f, "{phase}")?;
-        let preposition = match phase {
-            Phase::Connect => "to",
-            _ => "with",
-        };
-        for (index, address) in addresses.iter().enumerate() {
-            let between = if index == 0 { preposition } else { "and" };
-            write!(f, " {between} {address}")?;
-        }
-        match failure {
-            Failure::TimedOut(after) => write!(f, " timed out after {after:?}"),
-            _ => f.write_str(" failed"),
+        let Inner { attempts, timed_out } = &*self.0;
+        match (&attempts[..], timed_out) {
+            ([only], Some(after)) => write!(f, "{only} timed out after {after:?}"),
+            ([only], None) => write!(f, "{only} failed"),
+            (several, timed_out) => {
+                write!(f, "no connection to any of {} addresses", several.len())?;
+                if let Some(after) = timed_out {
+                    write!(f, " after {after:?}")?;
+                }
+                write_attempts(f, several)
+            }
         }
     }
 }
 
-/// Tells the reason of every attempt but the last one, which is the source: its own level prints it.
-fn write_attempts(
-    f: &mut fmt::Formatter<'_>,
-    phase: Phase,
-    earlier: &[Attempt],
-    addresses: &[SocketAddr],
-) -> fmt::Result {
-    write!(f, "{phase} to each of {} addresses failed:", addresses.len())?;
-    for Attempt { address, error } in earlier {
-        write!(f, " {address} ({error}),")?;
+/// Each attempt with its reason, but the last one's reason, which is the source: its own level prints it.
+fn write_attempts(f: &mut fmt::Formatter<'_>, attempts: &[Attempt]) -> fmt::Result {
+    for (index, attempt) in attempts.iter().enumerate() {
+        let between = if index == 0 { ":" } else { ";" };
+        write!(f, "{between} {attempt}")?;
+        match &attempt.error {
+            None => f.write_str(" timed out")?,
+            Some(_) if index + 1 == attempts.len() => f.write_str(" failed")?,
+            Some(error) => write!(f, " failed ({})", Chain(&**error))?,
+        }
     }
-    match addresses.last() {
-        Some(last) => write!(f, " and {last}"),
-        None => Ok(()),
+    Ok(())
+}
+
+/// The step, and the address it was taken with.
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { phase, address, .. } = self;
+        let preposition = match phase {
+            Phase::Connect => "to",
+            _ => "with",
+        };
+        match address {
+            Some(address) => write!(f, "{phase} {preposition} {address}"),
+            None => write!(f, "{phase}"),
+        }
     }
 }
 
 impl StdError for ConnectError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        match &self.0.source {
+        match &self.last()?.error {
             Some(source) => Some(&**source),
             None => None,
         }
+    }
+}
+
+/// An error with its causes in one line.
+pub(crate) struct Chain<'a>(pub(crate) &'a (dyn StdError + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+/// Puts the likely reason of a failure, and what the user can do about it, in front of `source`.
+pub(super) fn explained(explanation: impl Into<String>, source: impl Into<BoxError>) -> BoxError {
+    Box::new(Explained {
+        explanation: explanation.into(),
+        source: source.into(),
+    })
+}
+
+#[derive(Debug)]
+struct Explained {
+    explanation: String,
+    source: BoxError,
+}
+
+impl fmt::Display for Explained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.explanation)
+    }
+}
+
+impl StdError for Explained {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&*self.source)
     }
 }
 
@@ -197,10 +231,11 @@ mod tests {
     use super::*;
     use std::io;
 
-    fn attempt(address: &str, kind: io::ErrorKind) -> Attempt {
+    fn attempt(phase: Phase, address: &str, error: impl Into<BoxError>) -> Attempt {
         Attempt {
-            address: address.parse().unwrap(),
-            error: kind.into(),
+            phase,
+            address: Some(address.parse().unwrap()),
+            error: Some(error.into()),
         }
     }
 
@@ -217,16 +252,20 @@ mod tests {
     }
 
     #[test]
-    fn all_attempts_are_told() {
-        let error = ConnectError::unreachable(vec![
-            attempt("[::1]:1", io::ErrorKind::ConnectionRefused),
-            attempt("127.0.0.1:1", io::ErrorKind::HostUnreachable),
+    fn each_attempt_is_named_with_phase_and_reason() {
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        let error = ConnectError::failed(vec![
+            attempt(Phase::Connect, "[::1]:1", refused),
+            attempt(Phase::Settings, "127.0.0.2:1", explained("no HTTP/2", "frame size")),
+            attempt(Phase::Tls, "127.0.0.1:1", "eof"),
         ]);
         assert_eq!(
             error.to_string(),
-            "connecting to each of 2 addresses failed: [::1]:1 (connection refused), and 127.0.0.1:1"
+            "no connection to any of 3 addresses: connecting to [::1]:1 failed (connection refused); \
+             the HTTP/2 handshake with 127.0.0.2:1 failed (no HTTP/2: frame size); \
+             the TLS handshake with 127.0.0.1:1 failed"
         );
-        assert_eq!(error.source().unwrap().to_string(), "host unreachable");
+        assert_eq!(error.source().unwrap().to_string(), "eof");
         assert_eq!(error.address(), Some("127.0.0.1:1".parse().unwrap()));
     }
 }

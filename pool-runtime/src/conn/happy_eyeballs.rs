@@ -1,74 +1,64 @@
 //! Several addresses, one connection: Happy Eyeballs (RFC 8305 section 5, gRFC A61).
 //!
-//! An address that does not answer costs 250 ms instead of the whole connect timeout: then the next one
-//! is tried beside it, and the first to connect wins. An attempt that fails gives its turn to the next
-//! address at once. The losers are dropped, and with them their sockets.
+//! An attempt is all of it: TCP, TLS and the HTTP/2 handshake up to the peer's SETTINGS. An address that
+//! does not get that far costs 250 ms instead of the whole connect timeout: then the next one is tried
+//! beside it, and the first to be ready wins. An attempt that fails gives its turn to the next address at
+//! once. The losers are dropped, and with them their sockets.
 
 use std::future::{Future, poll_fn};
-use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::error::Attempt;
-
 /// How long an attempt is alone before the next one starts beside it.
 pub(super) const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// Connects to the first of `addresses` that takes the connection, or gives the reasons of all of them in
-/// the order in which they failed.
+/// Tries `candidates` in their order, and gives what the first successful attempt gives; `None` once each of
+/// them has failed.
 ///
 /// The attempts are polled here and not spawned, so that dropping this future ends them all, then and
 /// there.
-pub(super) async fn race<T, F>(
-    addresses: &[SocketAddr],
-    connect: impl Fn(SocketAddr) -> F,
-) -> Result<(SocketAddr, T), Vec<Attempt>>
+pub(super) async fn race<C, T, F>(candidates: Vec<C>, attempt: impl Fn(C) -> F) -> Option<T>
 where
-    F: Future<Output = io::Result<T>>,
+    F: Future<Output = Option<T>>,
 {
-    let mut waiting = addresses.iter().copied();
+    let mut waiting = candidates.into_iter();
     let mut racing = Racing(Vec::new());
-    let mut failed = Vec::new();
     loop {
-        if let Some(address) = waiting.next() {
-            racing.0.push((address, Box::pin(connect(address))));
+        if let Some(candidate) = waiting.next() {
+            racing.0.push(Box::pin(attempt(candidate)));
         }
         if racing.0.is_empty() {
-            return Err(failed);
+            return None;
         }
         let outcome = match waiting.len() {
             0 => Ok(racing.next().await),
             _ => timeout(ATTEMPT_DELAY, racing.next()).await,
         };
-        match outcome {
-            Ok((address, Ok(connected))) => return Ok((address, connected)),
-            Ok((address, Err(error))) => failed.push(Attempt { address, error }),
-            // The delay is over: the next address joins in.
-            Err(_elapsed) => {}
+        // Else an attempt failed, or the delay is over: the next address joins in.
+        if let Ok(Some(ready)) = outcome {
+            return Some(ready);
         }
     }
 }
 
 /// The attempts under way, oldest first. They are few (at most the number of addresses that a dial
 /// tries), so a wake-up may as well poll all of them.
-struct Racing<F>(Vec<(SocketAddr, Pin<Box<F>>)>);
+struct Racing<F>(Vec<Pin<Box<F>>>);
 
-impl<T, F: Future<Output = io::Result<T>>> Racing<F> {
+impl<T, F: Future<Output = Option<T>>> Racing<F> {
     /// Waits for an attempt to end, takes it out and gives its outcome.
-    async fn next(&mut self) -> (SocketAddr, io::Result<T>) {
+    async fn next(&mut self) -> Option<T> {
         poll_fn(|cx| self.poll_next(cx)).await
     }
 
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<(SocketAddr, io::Result<T>)> {
-        for (index, (address, attempt)) in self.0.iter_mut().enumerate() {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        for (index, attempt) in self.0.iter_mut().enumerate() {
             if let Poll::Ready(outcome) = attempt.as_mut().poll(cx) {
-                let address = *address;
-                self.0.remove(index);
-                return Poll::Ready((address, outcome));
+                drop(self.0.remove(index));
+                return Poll::Ready(outcome);
             }
         }
         Poll::Pending
@@ -110,41 +100,34 @@ mod tests {
     }
 
     async fn run(peers: &[Peer]) -> Race {
-        let addresses: Vec<SocketAddr> = (0..peers.len())
-            .map(|index| ([127, 0, 0, 1], index as u16).into())
-            .collect();
         let begin = Instant::now();
         let elapsed = || begin.elapsed().as_millis() as u64;
         let starts = RefCell::new(Vec::new());
+        let failed = RefCell::new(Vec::new());
         let open = Cell::new(0);
-        let outcome = race(&addresses, |address| {
+        let winner = race((0..peers.len()).collect(), |index| {
             starts.borrow_mut().push(elapsed());
             open.set(open.get() + 1);
             let open = Open(&open);
+            let failed = &failed;
             async move {
                 let _open = open;
-                match peers[usize::from(address.port())] {
+                match peers[index] {
                     Accepts(after) => sleep(Duration::from_millis(after)).await,
                     Refuses(after) => {
                         sleep(Duration::from_millis(after)).await;
-                        return Err(io::ErrorKind::ConnectionRefused.into());
+                        failed.borrow_mut().push(index);
+                        return None;
                     }
                     Silent => std::future::pending().await,
                 }
-                Ok(address.port())
+                Some(index)
             }
         })
         .await;
         assert_eq!(open.get(), 0, "an attempt outlives the race");
-        let index = |address: SocketAddr| usize::from(address.port());
         Race {
-            outcome: match outcome {
-                Ok((address, port)) => {
-                    assert_eq!(address.port(), port);
-                    Ok(index(address))
-                }
-                Err(failed) => Err(failed.iter().map(|a| index(a.address)).collect()),
-            },
+            outcome: winner.ok_or(failed.into_inner()),
             starts: starts.into_inner(),
             took: elapsed(),
         }

@@ -24,6 +24,8 @@ pub(crate) struct KeepAlive {
     timer: Pin<Box<Sleep>>,
     /// A PING is out.
     awaiting: bool,
+    /// Nothing has come for the interval, and there was no call to ping for.
+    silent: bool,
     read_before: u64,
     /// When something last came from the peer, or the PING went out.
     since: Instant,
@@ -41,8 +43,18 @@ impl KeepAlive {
             pings,
             timer: Box::pin(sleep_until(since + config.interval)),
             awaiting: false,
+            silent: false,
             read_before: 0,
             since,
+        }
+    }
+
+    /// Pings at once if a call begins after the peer has been silent for the interval. Called before h2 has its turn,
+    /// so that the PING goes out before the call's HEADERS (gRFC A8): a dead connection is found after the timeout,
+    /// not after the interval and the timeout.
+    pub(crate) fn before_turn(&mut self, busy: impl Fn() -> bool) {
+        if self.silent && busy() {
+            self.ping(Instant::now());
         }
     }
 
@@ -52,6 +64,7 @@ impl KeepAlive {
         if read != self.read_before {
             self.read_before = read;
             self.since = Instant::now();
+            self.silent = false;
         }
         // The answer to a PING was read, so its silence is over. An error means that the connection is ending; its own
         // error says more.
@@ -70,16 +83,26 @@ impl KeepAlive {
                 self.wait_until(due);
             } else if self.awaiting {
                 return Poll::Ready(Dead);
-            } else if (self.config.while_idle || busy()) && self.pings.send_ping(Ping::opaque()).is_ok() {
-                self.awaiting = true;
-                self.since = now;
-                self.wait_until(now + self.config.timeout);
+            } else if (self.config.while_idle || busy()) && self.ping(now) {
                 cx.waker().wake_by_ref();
             } else {
+                self.silent = true;
                 self.wait_until(now + self.config.interval);
             }
         }
         Poll::Pending
+    }
+
+    /// Queues a PING; false if h2 takes none now.
+    fn ping(&mut self, now: Instant) -> bool {
+        let queued = self.pings.send_ping(Ping::opaque()).is_ok();
+        if queued {
+            self.awaiting = true;
+            self.silent = false;
+            self.since = now;
+            self.wait_until(now + self.config.timeout);
+        }
+        queued
     }
 
     fn wait_until(&mut self, at: Instant) {

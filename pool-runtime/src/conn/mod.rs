@@ -2,13 +2,14 @@
 //! protobuf.
 //!
 //! ```text
-//! Dialer::dial   resolve -> spread -> happy_eyeballs -> tls     -> io::Transport
-//!                (or the user's own connector        -> tls)
-//! handshake      pace::Paced -> h2 -> the peer's SETTINGS       -> Connection + Driver
+//! Dialer::open   resolve -> spread -> happy_eyeballs, of attempts:
+//!                  TCP (or a unix socket, or the user's connector) -> tls -> io::Transport
+//!                  -> handshake: pace::Paced -> h2 -> the peer's SETTINGS -> Opened
+//! Driver         what is opened, until it ends
 //! ```
 //!
-//! A dial takes no lock of the pool's, has no time limit of its own (the caller wraps it in the connect timeout and
-//! asks [`Progress`](progress::Progress) how far it came) and gives up everything it holds when it is dropped.
+//! A dial takes no lock of the pool's, ends within its limit (then [`Progress`](progress::Progress) has how far each
+//! attempt came) and gives up everything it holds when it is dropped.
 //!
 //! A connection is one task ([`driver`]) and any number of handles ([`connection`]): callers open streams on it from
 //! their own tasks and poll the responses themselves. When the last handle is gone, h2 says GOAWAY and closes.
@@ -26,6 +27,7 @@ pub(crate) mod keepalive;
 mod load;
 pub(crate) mod pace;
 pub(crate) mod progress;
+mod protocol;
 mod resolve;
 mod spread;
 #[cfg(feature = "_tls")]

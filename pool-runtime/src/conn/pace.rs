@@ -10,13 +10,15 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::BufMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::io::poll_read_buf;
+
+use super::protocol;
 
 /// A frame's head: 24 bits of length, then type, flags and stream (RFC 9113, 4.1).
 const FRAME_HEAD: usize = 9;
@@ -43,6 +45,8 @@ pub(crate) struct Pace {
     written: AtomicU64,
     settings: AtomicBool,
     answered: AtomicBool,
+    /// The first [`protocol::KEPT`] bytes from a peer whose SETTINGS have not been seen.
+    first: Mutex<Vec<u8>>,
 }
 
 impl Pace {
@@ -60,6 +64,21 @@ impl Pace {
     /// Bytes handed to the transport so far.
     pub(crate) fn written(&self) -> u64 {
         self.written.load(Relaxed)
+    }
+
+    /// The first bytes from the peer, until its SETTINGS are there: they show which protocol it speaks.
+    pub(crate) fn first_bytes(&self) -> Vec<u8> {
+        self.first.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn keep_first(&self, bytes: &[u8]) {
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = protocol::KEPT.saturating_sub(first.len());
+        first.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    fn drop_first(&self) {
+        *self.first.lock().unwrap_or_else(PoisonError::into_inner) = Vec::new();
     }
 
     /// Whether the peer's first SETTINGS have been read to their end.
@@ -166,6 +185,11 @@ impl<T> Paced<T> {
         self.pace.read.store(read, Relaxed);
         let Some(scan) = &mut self.scan else { return };
         scan.read(bytes);
+        if scan.has_settings {
+            self.pace.drop_first();
+        } else {
+            self.pace.keep_first(bytes);
+        }
         self.pace.settings.store(scan.has_settings, Relaxed);
         self.pace.answered.store(scan.has_answer, Relaxed);
         if scan.has_settings && scan.has_answer {

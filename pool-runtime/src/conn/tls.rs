@@ -5,6 +5,7 @@
 //! is an error when the pool is built, naming the setting, and not a failed handshake.
 
 mod client;
+mod explain;
 
 use std::fmt;
 use std::sync::Arc;
@@ -107,6 +108,9 @@ impl TlsConfig {
 
     /// Presents a certificate to servers that ask for one (mutual TLS): the chain, the client's own
     /// certificate first, and its private key (PKCS#8, PKCS#1 or SEC1, not encrypted), both as PEM.
+    ///
+    /// It stays the same for the life of the pool. For one that is replaced (short-lived certificates), see
+    /// [`rustls_config`](Self::rustls_config).
     pub fn identity(mut self, certificates_pem: impl Into<Vec<u8>>, key_pem: impl Into<Vec<u8>>) -> Self {
         self.identity = Some(Identity {
             certificates: certificates_pem.into(),
@@ -132,6 +136,14 @@ impl TlsConfig {
     /// Replaces everything about certificates and cryptography by a configuration of rustls, for what
     /// the other settings cannot say: verifiers of one's own, identities that change, revocation lists.
     /// Its ALPN protocols are set to `h2`.
+    ///
+    /// An identity that changes is a resolver (`with_client_cert_resolver`) that gives the certificate as of now.
+    /// Each new connection shows that one: with a resolver that has certificates, sessions are not resumed, because
+    /// a resumed session keeps the certificate it began with. Connections that are up keep theirs until
+    /// [`max_lifetime`](crate::Builder::max_lifetime).
+    ///
+    /// A resumed session does not verify the server again either. For a verifier whose trust changes, set the
+    /// configuration's `resumption` to `Resumption::disabled()`.
     ///
     /// Together with authorities, roots, an identity or a key log it is refused when the pool is built.
     pub fn rustls_config(mut self, config: impl Into<Arc<ClientConfig>>) -> Self {

@@ -29,4 +29,8 @@ impl TlsClient {
     pub(crate) async fn handshake(&self, _: Stream) -> Result<Stream, BoxError> {
         match *self {}
     }
+
+    pub(crate) fn explain_refusal(&self, _: BoxError) -> BoxError {
+        match *self {}
+    }
 }

@@ -119,6 +119,9 @@ impl Builder {
 
     /// How long opening a connection may take: name resolution, TCP, TLS and the peer's SETTINGS together. Default
     /// 20 s, the least that gRPC's connection backoff document gives an attempt.
+    ///
+    /// The time covers all addresses of a name: the next one is tried when an attempt fails, and beside it when it
+    /// has not succeeded after 250 ms (gRFC A61). Addresses that failed within the last minute are tried last.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.config.policy.connect_timeout = timeout;
         self
@@ -156,9 +159,14 @@ impl Builder {
         self
     }
 
-    /// Pings a peer that has sent nothing for this long. Default off (gRFC A8); at least 10 s.
+    /// Pings a peer that has sent nothing for this long, while calls are in flight. A call that begins after such a
+    /// silence pings at once, before its request is sent (gRFC A8): a dead connection fails it after
+    /// [`keep_alive_timeout`](Self::keep_alive_timeout). Default off (gRFC A8).
     ///
-    /// A peer that answers with GOAWAY too_many_pings makes the pool double the interval.
+    /// gRFC A8 asks for at least 10 s towards servers of others. Many allow one ping in 5 minutes, and answer a
+    /// shorter interval with GOAWAY too_many_pings: each time the pool doubles the interval of its next connections.
+    /// A server of your own may allow less than 10 s: grpc-go has an `EnforcementPolicy` for it, tonic has no limit.
+    /// Timers have a resolution of a millisecond.
     pub fn keep_alive_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
         self.config.keep_alive_interval = interval.into();
         self
@@ -214,6 +222,10 @@ impl Builder {
 
     /// HTTP/2 flow control: how much of a response may be on its way on one stream. Default 2 MiB; raise it to
     /// bandwidth times round trip for single large streams over a long fat network.
+    ///
+    /// A peer that sends large messages may fill the window at once, and the responses of small calls on the same
+    /// connection wait behind that: 1.5 ms at 2 MiB, 0.33 ms at 256 KiB, measured on loopback. Where small calls must
+    /// not wait, lower the window, or make the large calls through a pool of their own.
     pub fn initial_stream_window_size(mut self, bytes: u32) -> Self {
         self.config.http2.initial_stream_window = bytes;
         self

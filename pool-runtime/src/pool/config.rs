@@ -19,9 +19,6 @@ use crate::conn::keepalive::KeepAliveConfig;
 /// Longer is as good as never, and clocks can add it without overflow: about 30 years.
 pub(crate) const LONGEST: Duration = Duration::from_secs(1_000_000_000);
 
-/// gRFC A8: a client that pings more often than this is a nuisance to servers and proxies.
-const MIN_KEEP_ALIVE: Duration = Duration::from_secs(10);
-
 /// HTTP/2 windows are at most this wide (RFC 9113, 6.9.1).
 const MAX_WINDOW: u32 = (1 << 31) - 1;
 
@@ -127,8 +124,8 @@ impl Config {
             ),
             (
                 "keep_alive_interval",
-                self.keep_alive_interval.is_some_and(|d| d < MIN_KEEP_ALIVE),
-                "is below 10 s, the least that gRFC A8 allows: servers answer with GOAWAY too_many_pings",
+                zero(self.keep_alive_interval),
+                "is 0: use None for no pings",
             ),
             (
                 "keep_alive_timeout",

@@ -8,17 +8,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::runtime::Handle;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 use super::core::ConnectionId;
 use super::event::{CloseReason, Event};
 use super::gate::Gate;
 use super::shared::Shared;
+use crate::conn::dial::Opened;
 use crate::conn::driver::{Driver, Owner};
-use crate::conn::error::ConnectError;
-use crate::conn::handshake::{Ready, handshake};
+use crate::conn::handshake::Ready;
 use crate::conn::io::Transport;
-use crate::conn::progress::{Phase, Progress};
 use crate::conn::{Connection, Link};
 
 /// Starts a dial; outside of a runtime, gives it up.
@@ -67,14 +66,17 @@ async fn run(mut dial: Dial, at: Option<Instant>) {
     }
     shared.tell(|| Event::Opening);
     let began = Instant::now();
-    let Some(opened) = shared.closing.run_until_cancelled(open(&shared)).await else {
+    let opening = shared
+        .dialer
+        .open(shared.config.policy.connect_timeout, &shared.config.http2);
+    let Some(opened) = shared.closing.run_until_cancelled(opening).await else {
         return;
     };
     dial.settled = true;
     let id = dial.id;
     match opened {
         Err(error) => shared.dial_failed(id, error, began.elapsed()),
-        Ok((ready, link)) => {
+        Ok(Opened { ready, link }) => {
             let connection = Connection::new(ready.send.clone(), link.clone());
             let Some((connection, gate)) = shared.dialed(id, connection, ready.limit, began.elapsed()) else {
                 return;
@@ -86,26 +88,6 @@ async fn run(mut dial: Dial, at: Option<Instant>) {
             };
             drive(reporter, ready, link).await;
         }
-    }
-}
-
-/// Opens a connection within `connect_timeout`: transport, TLS, and the peer's SETTINGS.
-async fn open(shared: &Arc<Shared>) -> Result<(Ready<Transport>, Arc<Link>), ConnectError> {
-    let progress = Progress::default();
-    let opening = async {
-        let transport = shared.dialer.dial(&progress).await?;
-        let peer = transport.peer_addr();
-        progress.enter(Phase::Settings, peer);
-        let link = Arc::new(Link::new(peer));
-        let ready = handshake(transport, &shared.config.http2, &link.pace)
-            .await
-            .map_err(|error| ConnectError::new(Phase::Settings, peer, error))?;
-        Ok((ready, link))
-    };
-    let limit = shared.config.policy.connect_timeout;
-    match timeout(limit, opening).await {
-        Ok(opened) => opened,
-        Err(_) => Err(progress.timed_out(limit)),
     }
 }
 
@@ -165,6 +147,14 @@ struct End {
 
 impl Drop for End {
     fn drop(&mut self) {
-        self.reporter.shared.closed(self.reporter.connection, self.reason);
+        // The user's transport panicked, which is the end of this connection and not of the runtime.
+        let reason = match std::thread::panicking() {
+            true => CloseReason::Lost,
+            false => self.reason,
+        };
+        self.reporter.shared.closed(self.reporter.connection, reason);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,6 +61,8 @@ pub(crate) struct Shared {
     pub(crate) user_agent: HeaderValue,
     core: Mutex<PoolCore>,
     last_error: Mutex<Option<ConnectError>>,
+    /// The same, kept when a connection has come up, and when that was.
+    last_failure: Mutex<Option<(ConnectError, Instant)>>,
     pub(crate) config: Config,
     /// What [`Core`] is told comes from here.
     bounds: Mutex<Bounds>,
@@ -93,6 +95,7 @@ impl Shared {
             bounds: Mutex::new(bounds),
             service_config: Current::new(&config),
             last_error: Mutex::new(None),
+            last_failure: Mutex::new(None),
             ledger: Ledger::new(throttling),
             config,
             dialer,
@@ -290,7 +293,7 @@ impl Shared {
 
     pub(crate) fn closed(self: &Arc<Self>, connection: ConnectionId, reason: CloseReason) {
         if reason == CloseReason::Lost {
-            self.remember_loss(connection);
+            self.remember_early_loss(connection);
         }
         let step = |core: &mut PoolCore, out: &mut Vec<_>| {
             core.closed(connection, reason, Instant::now(), fastrand::f64(), out)
@@ -385,18 +388,40 @@ impl Shared {
         }
     }
 
-    /// A connection that is lost early may count as a failed dial; then callers are told this.
-    fn remember_loss(&self, connection: ConnectionId) {
-        let peer = self
-            .core()
-            .entry_mut(connection)
-            .and_then(|entry| entry.payload.link.peer);
+    /// A connection that is lost before it was of any use may count as a failed dial: then callers are told this, and
+    /// the next dial tries other addresses first.
+    fn remember_early_loss(&self, connection: ConnectionId) {
+        let now = Instant::now();
+        let peer = {
+            let mut core = self.core();
+            let soon = core.policy().backoff.base;
+            let Some(entry) = core.entry_mut(connection) else {
+                return;
+            };
+            let served = entry.gate.read().completed() > 0;
+            if served || now.duration_since(entry.opened) >= soon {
+                return;
+            }
+            entry.payload.link.peer
+        };
+        if let Some(peer) = peer {
+            self.dialer.address_failed(peer, now);
+        }
         let error = ConnectError::new(Phase::Settings, peer, "the peer ended the connection soon after");
         self.set_last_error(Some(error));
     }
 
     fn set_last_error(&self, error: Option<ConnectError>) {
+        if let Some(error) = &error {
+            let failure = (error.clone(), Instant::now());
+            *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+        }
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
+    }
+
+    /// Why a dial failed last, or what was wrong with the last connection, and when: for the statistics.
+    pub(crate) fn last_failure(&self) -> Option<(ConnectError, Instant)> {
+        self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Why the last dial failed, or what was wrong with the last connection; nothing since one is up.

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::core::Entry;
 use super::event::ConnectionState;
 use super::shared::{Payload, Shared};
+use crate::conn::error::Chain;
 
 /// A pool at a moment. `Display` draws a table.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +37,8 @@ pub struct PoolStats {
     pub closed: u64,
     /// Dials that failed so far.
     pub failed_dials: u64,
+    /// The last failure to connect; kept when a connection has come up since.
+    pub last_connect_error: Option<ConnectFailure>,
     /// Slots handed out so far.
     pub checkouts: u64,
     /// Checkouts that had to wait.
@@ -50,6 +53,17 @@ pub struct PoolStats {
     pub hedged: u64,
     /// Times that a call was sent again because the peer had not processed it (transparent retries).
     pub replayed: u64,
+}
+
+/// A failure to connect.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct ConnectFailure {
+    /// The step, the address and the reason, with all causes; of a name with several addresses those of each.
+    pub error: String,
+    /// Time since then.
+    pub age: Duration,
 }
 
 /// A connection at a moment.
@@ -96,6 +110,7 @@ pub enum PoolState {
 impl PoolStats {
     pub(crate) fn of(shared: &Arc<Shared>) -> Self {
         let now = Instant::now();
+        let last_failure = shared.last_failure();
         let mut core = shared.core();
         core.see_idle(now);
         let totals = core.totals();
@@ -127,6 +142,10 @@ impl PoolStats {
             opened: totals.opened,
             closed: totals.closed,
             failed_dials: totals.failed_dials,
+            last_connect_error: last_failure.map(|(error, at)| ConnectFailure {
+                error: Chain(&error).to_string(),
+                age: now.saturating_duration_since(at),
+            }),
             checkouts: totals.checkouts,
             waited: totals.waited,
             refused: totals.refused,
@@ -206,6 +225,7 @@ impl fmt::Display for PoolStats {
             retried,
             hedged,
             replayed,
+            last_connect_error,
             ..
         } = self;
         write!(
@@ -213,13 +233,15 @@ impl fmt::Display for PoolStats {
             "so far: {checkouts} checkouts, {waited} waited, {refused} refused, {cut} cut; \
              {opened} connections opened, {closed} closed, {failed_dials} dials failed"
         )?;
-        // Most pools have nothing to say here.
-        match (retried, hedged, replayed) {
-            (0, 0, 0) => Ok(()),
-            _ => write!(
+        if (*retried, *hedged, *replayed) != (0, 0, 0) {
+            write!(
                 f,
                 "\nextra attempts: {retried} retries, {hedged} hedges, {replayed} replays"
-            ),
+            )?;
+        }
+        match last_connect_error {
+            Some(ConnectFailure { error, age }) => write!(f, "\nlast connect error, {} ago: {error}", short(*age)),
+            None => Ok(()),
         }
     }
 }

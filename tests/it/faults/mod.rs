@@ -9,6 +9,7 @@ mod floods;
 mod fuzzed;
 mod goaway;
 mod interop;
+mod keepalive;
 mod limits;
 mod malformed;
 mod recycling;

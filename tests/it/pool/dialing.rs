@@ -292,3 +292,152 @@ async fn the_caller_that_caused_a_dial_may_go_without_ending_it() {
     until(&pool, |stats| stats.connections.len() == 1).await;
     assert_eq!(log.lines(), ["waiting", "gave up", "opening", "opened 1"]);
 }
+
+mod panics {
+    //! Connectors and transports that panic.
+
+    use std::future::Ready;
+    use std::io;
+    use std::pin::Pin;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+    use std::task::{Context, Poll};
+
+    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+    use super::*;
+
+    /// Checks that a panic fails the dial: at once, with its message, once, and with a backoff after it.
+    async fn check_failed_dial(connector: impl Connector) {
+        let (log, dials) = (Log::default(), Arc::new(AtomicUsize::new(0)));
+        let counted = {
+            let dials = dials.clone();
+            move |target: Target| {
+                dials.fetch_add(1, Relaxed);
+                connector.connect(&target)
+            }
+        };
+        let pool = Pool::builder("http://127.0.0.1:1")
+            .connector(counted)
+            .backoff(every(Duration::from_secs(3600)))
+            .observer(log.clone())
+            .build()
+            .unwrap();
+        for _ in 0..3 {
+            let status = within("a call", Client::new(pool.clone()).unary(lasting(0)))
+                .await
+                .unwrap_err();
+            assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+            assert!(status.message().contains("it panicked: as told"), "{status:?}");
+            assert!(Error::of(&status).unwrap().is_connect(), "{status:?}");
+        }
+        assert_eq!((dials.load(Relaxed), pool.stats().failed_dials), (1, 1));
+        assert_eq!(log.count("failed"), 1, "{:?}", log.lines());
+    }
+
+    /// Transports over which the first byte panics.
+    fn panicking_transport() -> impl Connector {
+        |_: Target| {
+            let (io, _) = tokio::io::duplex(64);
+            std::future::ready(io::Result::Ok(Fragile {
+                io,
+                broken: Arc::new(AtomicBool::new(true)),
+            }))
+        }
+    }
+
+    async fn late() -> io::Result<TcpStream> {
+        tokio::task::yield_now().await;
+        panic!("as {}", "told")
+    }
+
+    #[tokio::test]
+    async fn a_panicking_connector_is_a_failed_dial() {
+        check_failed_dial(|_: Target| -> Ready<io::Result<TcpStream>> { panic!("as told") }).await;
+        check_failed_dial(|_: Target| late()).await;
+        check_failed_dial(panicking_transport()).await;
+    }
+
+    #[tokio::test]
+    async fn a_start_that_panics_ends() {
+        let connector = |_: Target| -> Ready<io::Result<TcpStream>> { panic!("as told") };
+        let pool = || Pool::builder("http://127.0.0.1:1").connector(connector);
+        let error = within("connect", pool().connect()).await.unwrap_err();
+        assert!(
+            error.is_connect() && format!("{error:?}").contains("as told"),
+            "{error:?}"
+        );
+        let pool = pool().build().unwrap();
+        let error = within("ready", pool.ready(1)).await.unwrap_err();
+        assert!(
+            error.is_connect() && format!("{error:?}").contains("as told"),
+            "{error:?}"
+        );
+    }
+
+    /// A transport that panics once it is broken.
+    struct Fragile<T> {
+        io: T,
+        broken: Arc<AtomicBool>,
+    }
+
+    impl<T: Unpin> Fragile<T> {
+        fn io(self: Pin<&mut Self>) -> Pin<&mut T> {
+            assert!(!self.broken.load(Relaxed), "as told");
+            Pin::new(&mut self.get_mut().io)
+        }
+    }
+
+    impl<T: AsyncRead + Unpin> AsyncRead for Fragile<T> {
+        fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            self.io().poll_read(cx, buf)
+        }
+    }
+
+    impl<T: AsyncWrite + Unpin> AsyncWrite for Fragile<T> {
+        fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+            self.io().poll_write(cx, buf)
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.io().poll_flush(cx)
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.io().poll_shutdown(cx)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panicking_transport_is_a_loss() {
+        let server = TestServer::start().await;
+        let address = server.address().unwrap();
+        let broken = Arc::new(AtomicBool::new(false));
+        let connector = {
+            let broken = broken.clone();
+            move |_: Target| {
+                let broken = broken.clone();
+                async move {
+                    let io = TcpStream::connect(address).await?;
+                    io::Result::Ok(Fragile { io, broken })
+                }
+            }
+        };
+        let log = Log::default();
+        let pool = Pool::builder(server.uri())
+            .connector(connector)
+            .observer(log.clone())
+            .build()
+            .unwrap();
+        let client = Client::new(pool.clone());
+        client.unary(lasting(0)).await.unwrap();
+        broken.store(true, Relaxed);
+        let status = within("a call", client.unary(lasting(0))).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+        until(&pool, |stats| stats.closed == 1).await;
+        assert_eq!(log.count("closed 1: the connection was lost"), 1, "{:?}", log.lines());
+
+        broken.store(false, Relaxed);
+        until(&pool, |stats| stats.state != PoolState::TransientFailure).await;
+        within("a call", client.unary(lasting(0))).await.unwrap();
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pool_runtime::{ConnectionState, Pool, PoolState, Strategy};
+use pool_runtime::{Backoff, ConnectionState, Pool, PoolState, PoolStats, Strategy};
 use tests::server::TestServer;
 
 use super::{Client, Log, hang, lasting, poll_once, refusing, until};
@@ -117,6 +117,60 @@ async fn stats_serialize() {
         (&"Serving".into(), &serde_json::Value::Null)
     );
     assert_eq!(connection["peer"], server.address().unwrap().to_string());
+}
+
+#[tokio::test]
+async fn stats_give_the_last_connect_error() {
+    let server = TestServer::start().await;
+    let pool = Pool::builder(server.uri())
+        .backoff(Backoff {
+            base: Duration::from_millis(1),
+            max: Duration::from_millis(1),
+            ..Backoff::default()
+        })
+        .build()
+        .unwrap();
+    assert_eq!(pool.stats().last_connect_error, None);
+    server.close_listener().await;
+    pool.acquire().await.unwrap_err();
+
+    let check = |stats: PoolStats| {
+        let failure = stats.last_connect_error.clone().expect("a dial failed");
+        let step = format!("connecting to {} failed: ", server.address().unwrap());
+        assert!(failure.error.starts_with(&step), "{}", failure.error);
+        assert!(failure.error.contains("refused"), "{}", failure.error);
+        let table = stats.to_string();
+        let line = table.lines().last().unwrap();
+        assert!(line.starts_with("last connect error, "), "{table}");
+        assert!(line.ends_with(&format!(" ago: {}", failure.error)), "{table}");
+        let json = serde_json::to_value(stats).unwrap();
+        assert_eq!(json["last_connect_error"]["error"], failure.error);
+    };
+    check(pool.stats());
+    server.reopen_listener().await;
+    while pool.acquire().await.is_err() {}
+    // It is kept for who looks later.
+    check(pool.stats());
+}
+
+/// A connection that has served, and one that has not, nor for long.
+#[tokio::test]
+async fn only_an_early_loss_is_a_connect_error() {
+    for served in [true, false] {
+        let server = TestServer::start().await;
+        let pool = Pool::builder(server.uri()).connect().await.unwrap();
+        if served {
+            Client::new(pool.clone()).unary(lasting(0)).await.unwrap();
+            until(&pool, |stats| stats.in_flight == 0).await;
+        }
+        server.cut_all();
+        until(&pool, |stats| stats.closed == 1).await;
+        let error = pool.stats().last_connect_error.map(|failure| failure.error);
+        match served {
+            true => assert_eq!(error, None),
+            false => assert!(error.is_some_and(|error| error.contains("ended the connection soon after"))),
+        }
+    }
 }
 
 #[tokio::test]

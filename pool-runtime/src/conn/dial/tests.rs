@@ -6,14 +6,45 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use super::*;
 use crate::conn::connector::{Connecting, Io};
+use crate::conn::spread::Standing;
+
+pub(crate) mod handshakes;
 
 fn dialer(target: &str, options: DialOptions) -> Dialer {
     Dialer::new(target.parse().unwrap(), options).unwrap()
 }
 
+/// A dialer of a name with these addresses.
+fn dialer_of(addresses: &[SocketAddr]) -> Dialer {
+    Dialer {
+        addresses: addresses.to_vec().into(),
+        ..dialer("http://greeter.example", DialOptions::default())
+    }
+}
+
+/// Longer than any dial of these tests takes.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Attempts that end with the transport.
+struct NoHttp2;
+
+impl Finish for NoHttp2 {
+    type Opened = Transport;
+
+    async fn finish(&self, transport: Transport, _: Step<'_>) -> Result<Transport, BoxError> {
+        Ok(transport)
+    }
+}
+
+impl Dialer {
+    /// Opens a transport, TLS included.
+    pub(crate) async fn transport(&self, limit: Duration) -> Result<Transport, ConnectError> {
+        self.dial(limit, &NoHttp2).await
+    }
+}
+
 async fn dial(target: &str) -> Result<Transport, ConnectError> {
-    let dialer = dialer(target, DialOptions::default());
-    dialer.dial(&Progress::default()).await
+    dialer(target, DialOptions::default()).transport(LIMIT).await
 }
 
 /// A listener on loopback, and the target that names it.
@@ -106,39 +137,40 @@ async fn a_name_without_address_is_an_error_of_resolving() {
     assert!(error.source().is_some());
 }
 
-#[tokio::test]
-async fn the_first_address_that_answers_gets_the_claim() {
-    let (listener, target) = listen().await;
-    let answering = listener.local_addr().unwrap();
-    let (_bound, refusing) = refusing();
-    let dialer = dialer(&target, DialOptions::default());
-    let claimed = dialer.spread.claim(|_| vec![refusing, answering]);
-    let transport = dialer.race(claimed, &Progress::default()).await.unwrap();
-    assert_eq!(transport.peer_addr(), Some(answering));
-
-    let uses = |address: SocketAddr| {
-        let mut uses = 0;
-        drop(dialer.spread.claim(|load| {
-            uses = load(&address);
-            Vec::new()
-        }));
-        uses
+/// How often an address is in use, and whether it failed of late.
+fn standing(dialer: &Dialer, address: SocketAddr) -> (usize, bool) {
+    let mut found = (0, false);
+    let look = |standing: &dyn Fn(&SocketAddr) -> Standing| {
+        let standing = standing(&address);
+        found = (standing.uses, standing.failed);
+        Vec::new()
     };
-    assert_eq!((uses(refusing), uses(answering)), (0, 1));
-    drop(transport);
-    assert_eq!((uses(refusing), uses(answering)), (0, 0));
+    assert!(dialer.spread.candidates(Instant::now(), look).is_empty());
+    found
 }
 
 #[tokio::test]
-async fn when_every_address_refuses_all_are_named() {
+async fn the_address_that_answers_gets_the_claim() {
+    let (listener, _target) = listen().await;
+    let answering = listener.local_addr().unwrap();
+    let (_bound, refusing) = refusing();
+    let dialer = dialer_of(&[refusing, answering]);
+    // The first dial may begin with either; the second knows.
+    drop(dialer.transport(LIMIT).await.unwrap());
+    dialer.spread.failed(answering, Instant::now());
+    let transport = dialer.transport(LIMIT).await.unwrap();
+    assert_eq!(transport.peer_addr(), Some(answering));
+    assert_eq!(standing(&dialer, answering), (1, false));
+    assert_eq!(standing(&dialer, refusing), (0, true));
+    drop(transport);
+    assert_eq!(standing(&dialer, answering), (0, false));
+}
+
+#[tokio::test]
+async fn all_refusing_addresses_are_named() {
     let ((_one, first), (_two, second)) = (refusing(), refusing());
-    let dialer = dialer("http://greeter.example", DialOptions::default());
-    let claimed = dialer.spread.claim(|_| vec![first, second]);
-    let progress = Progress::default();
-    let error = dialer.race(claimed, &progress).await.unwrap_err();
-    let late = progress.timed_out(Duration::from_secs(20));
+    let error = dialer_of(&[first, second]).transport(LIMIT).await.unwrap_err();
     for address in [first, second] {
-        assert!(late.to_string().contains(&address.to_string()), "{late}");
         assert!(error.to_string().contains(&address.to_string()), "{error}");
     }
 }
@@ -149,18 +181,14 @@ async fn connections_are_spread_over_the_addresses_of_a_name() {
     if !cfg!(target_os = "linux") {
         return;
     }
-    let (first, target) = listen().await;
+    let (first, _target) = listen().await;
     let port = first.local_addr().unwrap().port();
     let second = TcpListener::bind(("127.0.0.2", port)).await.unwrap();
     let addresses = [first.local_addr().unwrap(), second.local_addr().unwrap()];
-    let dialer = dialer(&target, DialOptions::default());
-    let progress = Progress::default();
+    let dialer = dialer_of(&addresses);
     let mut transports = Vec::new();
     for _ in 0..4 {
-        let claimed = dialer
-            .spread
-            .claim(|load| resolve::order(addresses.to_vec(), load, |_| ()));
-        transports.push(dialer.race(claimed, &progress).await.unwrap());
+        transports.push(dialer.transport(LIMIT).await.unwrap());
     }
     for address in addresses {
         let peers = transports.iter().filter_map(Transport::peer_addr);
@@ -182,11 +210,11 @@ async fn a_closure_is_a_connector() {
         ..DialOptions::default()
     };
     let dialer = dialer("http://greeter.example:50051", options);
-    let transport = dialer.dial(&Progress::default()).await.unwrap();
+    let transport = dialer.transport(LIMIT).await.unwrap();
     assert_eq!((transport.peer_addr(), transport.local_addr()), (None, None));
     exchange(transport, theirs).await;
 
-    let error = dialer.dial(&Progress::default()).await.unwrap_err();
+    let error = dialer.transport(LIMIT).await.unwrap_err();
     assert_eq!(error.phase(), Phase::Connect);
     assert_eq!(error.source().unwrap().to_string(), "there is only one");
 }
@@ -207,7 +235,7 @@ async fn an_io_error_of_a_connector_keeps_its_kind() {
         ..DialOptions::default()
     };
     let dialer = dialer("http://greeter.example", options);
-    let error = dialer.dial(&Progress::default()).await.unwrap_err();
+    let error = dialer.transport(LIMIT).await.unwrap_err();
     let source = error.source().unwrap().downcast_ref::<io::Error>().unwrap();
     assert_eq!(source.kind(), io::ErrorKind::PermissionDenied);
 }
@@ -220,11 +248,7 @@ async fn a_dial_that_is_given_up_tells_where_it_was() {
         ..DialOptions::default()
     };
     let dialer = dialer("http://greeter.example", options);
-    let progress = Progress::default();
-    let limit = Duration::from_secs(20);
-    let given_up = tokio::time::timeout(limit, dialer.dial(&progress)).await;
-    assert!(given_up.is_err());
-    let error = progress.timed_out(limit);
+    let error = dialer.transport(Duration::from_secs(20)).await.unwrap_err();
     assert_eq!(error.to_string(), "connecting timed out after 20s");
 }
 

@@ -44,6 +44,7 @@ impl Rig {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, busy: bool) -> Poll<Dead> {
+        self.keepalive.before_turn(|| busy);
         self.pace.allow(usize::MAX);
         assert!(
             Pin::new(&mut self.http2).poll(cx).is_pending(),
@@ -141,4 +142,42 @@ async fn a_ping_that_is_overtaken_by_other_data_gets_more_time() {
     assert_eq!(rig.after(CONFIG.timeout, 1).await, Poll::Pending, "it sent something");
     assert_eq!(rig.after(CONFIG.timeout - SECOND, 1).await, Poll::Pending);
     assert_eq!(rig.after(SECOND, 1).await, Poll::Ready(Dead));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_after_silence_pings_at_once() {
+    for silence in [CONFIG.interval, CONFIG.interval * 21 / 10, CONFIG.interval * 1_000] {
+        let (mut rig, _silent) = Rig::new(CONFIG).await;
+        rig.dies_within(silence, false).await.unwrap_err();
+        assert!(!rig.keepalive.awaiting, "no call, no PING");
+        let began = Instant::now();
+        assert_eq!(rig.dies_within(1_000 * SECOND, true).await, Ok(Dead));
+        let took = began.elapsed();
+        assert!(
+            (CONFIG.timeout..CONFIG.timeout + SECOND).contains(&took),
+            "{silence:?}: {took:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_after_a_sign_of_the_peer_does_not_ping() {
+    let (mut rig, _silent) = Rig::new(CONFIG).await;
+    rig.dies_within(CONFIG.interval * 2, false).await.unwrap_err();
+    // Something came meanwhile, and the call begins within the interval after that.
+    poll_fn(|cx| Poll::Ready(rig.keepalive.poll(cx, 1, || false)))
+        .await
+        .is_pending();
+    rig.keepalive.before_turn(|| true);
+    assert!(!rig.keepalive.awaiting);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_shortest_interval_ends() {
+    let interval = Duration::from_nanos(1);
+    let (mut rig, server) = Rig::new(KeepAliveConfig { interval, ..CONFIG }).await;
+    serve(server);
+    for busy in [true, false] {
+        rig.dies_within(SECOND, busy).await.unwrap_err();
+    }
 }

@@ -1,15 +1,16 @@
 //! From a [`TlsConfig`] to a handshake: everything that can be wrong with the former is found here.
 
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 
 use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::client::Resumption;
 use tokio_rustls::rustls::crypto::CryptoProvider;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio_rustls::rustls::{self, ClientConfig, InvalidMessage, KeyLogFile, RootCertStore};
+use tokio_rustls::rustls::{self, ClientConfig, KeyLogFile, RootCertStore};
 
+use super::explain::{self, ClientCertificate};
 use super::{Identity, TlsConfig};
 use crate::Target;
 use crate::conn::error::{BoxError, InvalidDial};
@@ -21,6 +22,9 @@ const ALPN_H2: &[u8] = b"h2";
 /// so that the second and every later connection is resumed where the server allows it.
 pub(crate) struct TlsClient {
     config: Arc<ClientConfig>,
+    /// For a client certificate that may change: a resumed session goes on with the one that it began with.
+    without_resumption: Option<Arc<ClientConfig>>,
+    client_certificate: Arc<ClientCertificate>,
     name: ServerName<'static>,
     assume_http2: bool,
 }
@@ -46,8 +50,17 @@ impl TlsClient {
             None => from_settings(&config)?,
         };
         client.alpn_protocols = vec![ALPN_H2.to_vec()];
+        let client_certificate = Arc::new(ClientCertificate::new(client.client_auth_cert_resolver));
+        client.client_auth_cert_resolver = client_certificate.clone();
+        let without_resumption = config.rustls.is_some().then(|| {
+            let mut config = client.clone();
+            config.resumption = Resumption::disabled();
+            Arc::new(config)
+        });
         Ok(Self {
             config: Arc::new(client),
+            without_resumption,
+            client_certificate,
             name,
             assume_http2: config.assume_http2,
         })
@@ -58,10 +71,14 @@ impl TlsClient {
     /// With TLS 1.3 a server judges the client's certificate only after this: its refusal arrives as an
     /// alert in place of the first bytes.
     pub(crate) async fn handshake(&self, stream: Stream) -> Result<Stream, BoxError> {
-        let stream = TlsConnector::from(self.config.clone())
+        let config = match &self.without_resumption {
+            Some(config) if self.client_certificate.is_in_use() => config,
+            _ => &self.config,
+        };
+        let stream = TlsConnector::from(config.clone())
             .connect(self.name.clone(), stream)
             .await
-            .map_err(explain)?;
+            .map_err(|error| explain::handshake(error, &self.client_certificate))?;
         match stream.get_ref().1.alpn_protocol() {
             Some(ALPN_H2) => {}
             None if self.assume_http2 => {}
@@ -73,6 +90,11 @@ impl TlsClient {
         }
         Ok(Stream::Tls(Box::new(stream)))
     }
+
+    /// Explains an error that came in place of the peer's SETTINGS: it may be the refusal of our certificate.
+    pub(crate) fn explain_refusal(&self, error: BoxError) -> BoxError {
+        explain::refusal_after_handshake(error, &self.client_certificate)
+    }
 }
 
 impl fmt::Debug for TlsClient {
@@ -81,17 +103,6 @@ impl fmt::Debug for TlsClient {
             .field("name", &self.name)
             .field("assume_http2", &self.assume_http2)
             .finish_non_exhaustive()
-    }
-}
-
-/// Says what the commonest mistake looks like from here: an `https` target that is a plain server.
-fn explain(error: io::Error) -> BoxError {
-    let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
-    match cause {
-        Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
-            format!("the peer does not speak TLS ({error})").into()
-        }
-        _ => error.into(),
     }
 }
 

@@ -1,7 +1,11 @@
 //! Against real servers on loopback, with certificates made for the test.
 
+mod explained;
+mod resumption;
+
 use std::error::Error as _;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,14 +15,17 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
-use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
 
 use super::*;
 use crate::Target;
 use crate::conn::dial::{DialOptions, Dialer};
 use crate::conn::error::{ConnectError, InvalidDial};
 use crate::conn::io::Transport;
-use crate::conn::progress::{Phase, Progress};
+use crate::conn::progress::Phase;
+
+/// Longer than any dial of these tests takes.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// The name in the servers' certificates.
 const NAME: &str = "greeter.example";
@@ -87,9 +94,17 @@ async fn serve(authority: &Authority, name: &str, offer: Offer<'_>) -> Server {
 }
 
 fn server_config(authority: &Authority, name: &str, offer: Offer<'_>) -> Arc<ServerConfig> {
+    server_config_of(authority.certify(name), offer, rustls::ALL_VERSIONS)
+}
+
+fn server_config_of(
+    (certificate, key): (String, String),
+    offer: Offer<'_>,
+    versions: &[&'static rustls::SupportedProtocolVersion],
+) -> Arc<ServerConfig> {
     let provider = client::provider().unwrap();
     let builder = ServerConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap();
     let builder = match offer.clients_of {
         None => builder.with_no_client_auth(),
@@ -100,7 +115,6 @@ fn server_config(authority: &Authority, name: &str, offer: Offer<'_>) -> Arc<Ser
             builder.with_client_cert_verifier(verifier.unwrap())
         }
     };
-    let (certificate, key) = authority.certify(name);
     let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
     let mut config = builder.with_single_cert(vec![certificate], key).unwrap();
@@ -117,8 +131,7 @@ fn dialer(target: &Target, tls: TlsConfig) -> Result<Dialer, InvalidDial> {
 }
 
 async fn dial(target: &Target, tls: TlsConfig) -> Result<Transport, ConnectError> {
-    let dialer = dialer(target, tls).unwrap();
-    dialer.dial(&Progress::default()).await
+    dialer(target, tls).unwrap().transport(LIMIT).await
 }
 
 /// Trust in `authority`, and the name that the servers have: they are dialled by address.
@@ -178,7 +191,7 @@ async fn tls_runs_over_a_connector_of_the_users_own() {
     };
     let target = format!("https://{NAME}").parse().unwrap();
     let dialer = Dialer::new(target, options).unwrap();
-    let mut transport = dialer.dial(&Progress::default()).await.unwrap();
+    let mut transport = dialer.transport(LIMIT).await.unwrap();
     assert_eq!(transport.read_u8().await.unwrap(), 0);
     server.outcome.await.unwrap().unwrap();
 }
@@ -291,11 +304,7 @@ async fn a_handshake_that_is_given_up_is_known_as_one() {
         ..DialOptions::default()
     };
     let dialer = Dialer::new("https://greeter.example".parse().unwrap(), options).unwrap();
-    let progress = Progress::default();
-    let limit = std::time::Duration::from_secs(20);
-    let given_up = tokio::time::timeout(limit, dialer.dial(&progress)).await;
-    assert!(given_up.is_err());
-    let error = progress.timed_out(limit);
+    let error = dialer.transport(Duration::from_secs(20)).await.unwrap_err();
     assert_eq!(error.to_string(), "the TLS handshake timed out after 20s");
 }
 

@@ -91,6 +91,8 @@ pub(crate) enum Kind {
     Request { problem: String },
     /// Nobody runs Tokio here.
     NoRuntime,
+    /// The runtime on which a connection would be opened is shutting down, or is gone.
+    RuntimeGone,
 }
 
 impl Error {
@@ -223,6 +225,7 @@ impl Error {
             Kind::QueueFull { .. } | Kind::NothingFree => Some(Phase::Waiting),
             Kind::NotGrpc { .. } | Kind::Answered { .. } => Some(Phase::Responding),
             Kind::Request { .. } => Some(Phase::Requesting),
+            Kind::RuntimeGone => Some(Phase::Connecting),
             Kind::Config { .. } | Kind::Closed | Kind::NoRuntime => None,
         }
     }
@@ -300,6 +303,7 @@ impl fmt::Display for Kind {
             Self::Answered { code } => write!(f, "the server failed the call: {code:?}"),
             Self::Request { problem } => write!(f, "the request cannot be sent: {problem}"),
             Self::NoRuntime => f.write_str("called outside of a Tokio runtime"),
+            Self::RuntimeGone => f.write_str("no connection can be opened: the Tokio runtime is shutting down"),
         }
     }
 }

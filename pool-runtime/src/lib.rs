@@ -107,10 +107,17 @@
 //!
 //! # Runtimes
 //!
-//! A pool is made outside of any runtime. Its connections are tasks on the Tokio runtime (with time and I/O enabled)
-//! that was current when a call needed them. When that runtime is shut down, they end with it, and the next call opens
-//! new ones on its own runtime: a pool in a `static` serves tests that have a runtime each. A call on one runtime may
-//! use a connection that another drives, and fails if that one is shut down under it.
+//! A pool is made outside of any runtime. Its connections are tasks on a Tokio runtime, with time and I/O enabled: the one
+//! that was given to [`Builder::runtime`], or else the one that was current when a call needed them.
+//!
+//! A connection ends with the runtime that drives it. The next call opens another on its own runtime, so a pool in a
+//! `static` serves runtimes one after the other. If several runtimes use a pool at the same time, as parallel tests with a
+//! runtime each do, calls on one may use a connection that another drives, and fail with UNAVAILABLE when that one is shut
+//! down; those that had not been sent are sent again. Give such a pool a runtime of its own.
+//!
+//! A runtime must be run: on a current-thread runtime that nobody blocks on, connections stand still, and so do calls on
+//! them. A connection that is to be opened there keeps nobody waiting for longer than a moment: callers on other
+//! runtimes open another. A call on a runtime that is shutting down fails with UNAVAILABLE if it needs a new connection.
 //!
 //! # How many connections
 //!

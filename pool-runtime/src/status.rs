@@ -10,7 +10,7 @@ use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 
 use crate::Error;
-use crate::error::Kind;
+use crate::error::{Kind, Phase};
 
 impl From<Error> for Status {
     /// The message tells the error with its causes; [`Error::of`] finds the error itself.
@@ -26,8 +26,13 @@ pub(crate) fn code(kind: &Kind) -> Code {
         Kind::Answered { code } => *code,
         Kind::Deadline { .. } => Code::DeadlineExceeded,
         Kind::Cancelled { .. } => Code::Cancelled,
+        // Nothing is full where no connection is up.
+        Kind::AcquireTimeout {
+            phase: Phase::Connecting,
+            ..
+        } => Code::Unavailable,
         Kind::QueueFull { .. } | Kind::AcquireTimeout { .. } | Kind::NothingFree => Code::ResourceExhausted,
-        Kind::Closed | Kind::Connect | Kind::Lost { .. } => Code::Unavailable,
+        Kind::Closed | Kind::Connect | Kind::Lost { .. } | Kind::RuntimeGone => Code::Unavailable,
         Kind::Reset { reason, .. } => of_reset(*reason),
         Kind::NotGrpc { http_status, .. } => of_http(*http_status),
         Kind::Config { .. } | Kind::Request { .. } | Kind::NoRuntime => Code::Internal,

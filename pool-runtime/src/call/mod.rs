@@ -37,6 +37,7 @@ use std::time::Duration;
 use pool_call_policy::Attempts;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
+use tokio::task::consume_budget;
 use tokio::time::Instant;
 use tonic::Status;
 
@@ -108,7 +109,11 @@ pub(crate) async fn call(
         // lease, which has one stream.
         Some(Attempts::Hedge(policy)) if body.is_complete() && matches!(source, Source::Pool(_)) => {
             let span = call.span.clone();
-            return span.ended(span.around(Box::pin(race::run(call, body, *policy, now))).await);
+            let outcome = span.ended(span.around(Box::pin(race::run(call, body, *policy, now))).await);
+            if outcome.is_err() {
+                consume_budget().await;
+            }
+            return outcome;
         }
         Some(Attempts::Retry(policy)) => {
             call.codes = Some(policy.codes);
@@ -118,7 +123,11 @@ pub(crate) async fn call(
     };
     match call.make(None, body, retry, now).await {
         Ok(response) => Ok(response),
-        Err(failed) => call.span.ended(failed.into_result(&shared.endpoint)),
+        Err(failed) => {
+            // A call that fails at once has not yielded yet: a caller that repeats it leaves room for other tasks.
+            consume_budget().await;
+            call.span.ended(failed.into_result(&shared.endpoint))
+        }
     }
 }
 

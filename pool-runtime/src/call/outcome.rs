@@ -151,7 +151,8 @@ fn is_final(kind: &Kind) -> bool {
         | Kind::Deadline { .. }
         | Kind::Cancelled { .. }
         | Kind::Request { .. }
-        | Kind::NoRuntime => true,
+        | Kind::NoRuntime
+        | Kind::RuntimeGone => true,
     }
 }
 

@@ -63,8 +63,8 @@ impl Link {
         self.message_size.store((average * 7 + size) / 8, Relaxed);
     }
 
-    pub(super) fn end(&self, reason: CloseReason) {
-        // Set once, by the driver, at its end.
+    pub(crate) fn end(&self, reason: CloseReason) {
+        // The first reason stays: the driver's, or that its task was dropped.
         let _ = self.ended.set(reason);
     }
 

@@ -8,10 +8,13 @@ use pool_call_policy::RetryThrottling;
 #[cfg(feature = "service-config")]
 use pool_call_policy::ServiceConfig;
 
+use tokio::runtime::Handle;
+
 use super::Pool;
 use super::backoff::Backoff;
 use super::config::Config;
-use super::event::{Observer, Observers};
+use super::event::Observer;
+use super::observers::Observers;
 use super::picker::Strategy;
 use super::policy::Overflow;
 use super::shared::Shared;
@@ -252,6 +255,19 @@ impl Builder {
     /// What stands in front of this crate's own name in the `user-agent` header.
     pub fn user_agent(mut self, agent: impl Into<String>) -> Self {
         self.config.user_agent = Some(agent.into());
+        self
+    }
+
+    /// The Tokio runtime that drives the pool's connections. Default: the one that is current when a call needs a connection.
+    ///
+    /// A connection ends with the runtime that drives it, and with it the calls that others have in flight on it. So a pool
+    /// that several runtimes use needs one of its own that outlives them: a pool in a `static` that parallel tests share,
+    /// for one. The runtime must be multi-threaded, or be run by somebody, and have time and I/O enabled. Calls are still
+    /// made on the callers' own runtimes.
+    ///
+    /// When the runtime is shut down, calls that need a new connection fail with UNAVAILABLE.
+    pub fn runtime(mut self, runtime: Handle) -> Self {
+        self.config.runtime = Some(runtime);
         self
     }
 

@@ -7,6 +7,7 @@ use http::HeaderValue;
 use pool_call_policy::RetryThrottling;
 #[cfg(feature = "service-config")]
 use pool_call_policy::ServiceConfig;
+use tokio::runtime::Handle;
 
 use super::backoff::Backoff;
 use super::bounds::Bounds;
@@ -41,10 +42,11 @@ pub(crate) struct Config {
     pub(crate) keep_alive_timeout: Duration,
     pub(crate) keep_alive_while_idle: bool,
     pub(crate) deadline: Option<Duration>,
-    /// `None` is no limit.
     pub(crate) retry_throttling: RetryThrottling,
     pub(crate) http2: Http2Settings,
     pub(crate) user_agent: Option<String>,
+    /// Drives the connections, in place of the callers' runtimes.
+    pub(crate) runtime: Option<Handle>,
 }
 
 impl Default for Config {
@@ -76,6 +78,7 @@ impl Default for Config {
             retry_throttling: RetryThrottling::unchecked(1_000, 0.1),
             http2: Http2Settings::default(),
             user_agent: None,
+            runtime: None,
         }
     }
 }

@@ -1,11 +1,12 @@
 //! The task that dials a connection and then drives it.
 //!
 //! It belongs to the pool, not to the caller whose need it follows: a caller that gives up loses no dial that others
-//! wait for. It runs on the runtime that was current when the need arose, and when that runtime goes away, its guards
-//! report so: waiters ask again, each on its own runtime.
+//! wait for. It runs on the pool's runtime if it was given one, else on the one that was current when the need arose. When
+//! that goes away, its guards report so: waiters ask again, each on its own runtime.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until};
@@ -16,14 +17,33 @@ use super::gate::Gate;
 use super::shared::Shared;
 use crate::conn::dial::Opened;
 use crate::conn::driver::{Driver, Owner};
+use crate::conn::error::ConnectError;
 use crate::conn::handshake::Ready;
 use crate::conn::io::Transport;
+use crate::conn::progress::Phase;
 use crate::conn::{Connection, Link};
 
-/// Starts a dial; outside of a runtime, gives it up.
+/// Starts a dial on the pool's runtime; where there is none, gives it up.
 pub(super) fn spawn(dial: Dial, at: Option<Instant>) {
-    if let Ok(runtime) = Handle::try_current() {
+    if let Some(runtime) = dial.shared.runtime() {
         runtime.spawn(run(dial, at));
+    }
+}
+
+impl Shared {
+    /// The runtime that drives new connections: the pool's own, or the caller's.
+    fn runtime(&self) -> Option<Handle> {
+        self.config.runtime.clone().or_else(|| Handle::try_current().ok())
+    }
+
+    /// Whether new connections cannot be opened from here, because the runtime for them takes no more tasks. Tokio does
+    /// not tell; a task that it refuses has ended at once, and any other has not, as this one never ends by itself.
+    pub(super) fn is_runtime_gone(&self) -> bool {
+        let Some(runtime) = self.runtime() else { return true };
+        let probe = runtime.spawn(std::future::pending::<()>());
+        let refused = probe.is_finished();
+        probe.abort();
+        refused
     }
 }
 
@@ -46,7 +66,12 @@ impl Dial {
 
 impl Drop for Dial {
     fn drop(&mut self) {
-        if !self.settled {
+        // A panic is a failure like any other, or it would be dialled again without a pause. User code that panics has
+        // been caught by then, so this is ours.
+        if std::thread::panicking() && !self.settled {
+            let error = ConnectError::new(Phase::Connect, None, "the dial panicked");
+            self.shared.dial_failed(self.id, error, Duration::ZERO);
+        } else if !self.settled {
             self.shared.dial_abandoned(self.id);
         }
         self.shared.task_ended();
@@ -94,10 +119,11 @@ async fn run(mut dial: Dial, at: Option<Instant>) {
 /// Drives a connection to its end and reports that, also when the task is dropped with its runtime.
 async fn drive(reporter: Reporter, ready: Ready<Transport>, link: Arc<Link>) {
     let keepalive = reporter.shared.keep_alive();
-    let mut driver = Driver::new(ready, link, reporter.clone(), keepalive);
+    let mut driver = Driver::new(ready, link.clone(), reporter.clone(), keepalive);
     // Declared after the driver, so dropped before it: the calls that are cut are counted before h2 fails them, after
     // which each gives its slot back.
     let mut end = End {
+        link,
         reporter,
         reason: CloseReason::RuntimeGone,
     };
@@ -140,7 +166,9 @@ impl Owner for Reporter {
     }
 }
 
+/// Its connection's end.
 struct End {
+    link: Arc<Link>,
     reporter: Reporter,
     reason: CloseReason,
 }
@@ -152,6 +180,8 @@ impl Drop for End {
             true => CloseReason::Lost,
             false => self.reason,
         };
+        // Before h2 is dropped: the calls that fail with it can give the reason.
+        self.link.end(self.reason);
         self.reporter.shared.closed(self.reporter.connection, reason);
     }
 }

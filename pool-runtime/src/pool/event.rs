@@ -1,7 +1,6 @@
 //! What happens in a pool, for those who want to know.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tonic::Code;
@@ -11,7 +10,7 @@ use crate::Error;
 /// Receives the pool's events, in the thread that caused them and outside of every lock.
 ///
 /// Implementations should return quickly: a call or a connection waits for them. Closures that take an [`Event`]
-/// are observers.
+/// are observers. An observer that panics is logged, and disturbs neither the pool nor the other observers.
 pub trait Observer: Send + Sync + 'static {
     /// Something happened.
     fn on_event(&self, event: &Event<'_>);
@@ -179,31 +178,5 @@ impl fmt::Display for ConnectionState {
             Self::Retiring => "retiring",
             Self::Draining => "draining",
         })
-    }
-}
-
-/// The observers of a pool, told in the order in which they were added.
-#[derive(Clone, Default)]
-pub(crate) struct Observers(Vec<Arc<dyn Observer>>);
-
-impl Observers {
-    pub(crate) fn push(&mut self, observer: Arc<dyn Observer>) {
-        self.0.push(observer);
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub(crate) fn tell(&self, event: &Event<'_>) {
-        for observer in &self.0 {
-            observer.on_event(event);
-        }
-    }
-}
-
-impl fmt::Debug for Observers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} observers", self.0.len())
     }
 }

@@ -13,6 +13,7 @@ pub(crate) mod gate;
 pub(crate) mod lease;
 pub(crate) mod ledger;
 mod member;
+mod observers;
 pub(crate) mod picker;
 pub(crate) mod policy;
 mod scale;
@@ -35,6 +36,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use tokio::task::consume_budget;
 use tokio::time::{Instant, timeout};
 
 use self::avoid::Avoid;
@@ -127,7 +129,12 @@ impl Pool {
             for_ready: false,
             avoid: Avoid::default(),
         };
-        self.shared().acquire(wait).await.map(Lease::new)
+        let slot = self.shared().acquire(wait).await;
+        if slot.is_err() {
+            // A caller that asks again at once leaves room for other tasks.
+            consume_budget().await;
+        }
+        slot.map(Lease::new)
     }
 
     /// Checks a stream slot out if one is free at once and nobody waits for it.
@@ -195,13 +202,15 @@ impl Pool {
             return Err(Error::new(Kind::NoRuntime, &shared.endpoint));
         }
         let _warm = Warm::up(shared, n)?;
-        let failed_before = shared.core().totals().failed_dials;
+        let before = shared.core().totals();
         let outcome = shared.until(|core| {
             if core.is_closed() {
                 Some(Err(shared.refused(Kind::Closed)))
             } else if core.serving() >= n {
                 Some(Ok(()))
-            } else if core.totals().failed_dials > failed_before && !core.is_dialing(Instant::now()) {
+            } else if core.totals().abandoned_dials > before.abandoned_dials && shared.is_runtime_gone() {
+                Some(Err(shared.refused(Kind::RuntimeGone)))
+            } else if core.totals().failed_dials > before.failed_dials && !core.is_dialing(Instant::now()) {
                 Some(Err(shared.refused(Kind::Connect)))
             } else {
                 // The maximum may have been lowered meanwhile.

@@ -16,10 +16,11 @@ use super::avoid::Avoid;
 use super::bounds::Bounds;
 use super::config::Config;
 use super::core::{ConnectionId, Core, Entry, Opened, Refusal};
-use super::event::{CloseReason, Event, Observers};
+use super::event::{CloseReason, Event};
 use super::gate::Gate;
 use super::ledger::Ledger;
 use super::member::Member;
+use super::observers::Observers;
 use super::service_config::Current;
 use super::shortcut::{self, Remembered, Snapshot};
 use super::slot::Slot;
@@ -366,16 +367,16 @@ impl Shared {
         }
     }
 
-    /// The error that a caller gets who is refused, or `None` if it is to ask again.
-    pub(crate) fn refusal(&self, refusal: Refusal) -> Option<Error> {
-        Some(self.refused(match refusal {
-            Refusal::AskAgain => return None,
+    /// The error of a caller that is refused.
+    pub(crate) fn refusal(&self, refusal: Refusal) -> Error {
+        self.refused(match refusal {
             Refusal::Closed => Kind::Closed,
             Refusal::QueueFull => Kind::QueueFull {
                 max_waiters: self.config.policy.max_waiters,
             },
             Refusal::Unreachable => Kind::Connect,
-        }))
+            Refusal::AskAgain => Kind::RuntimeGone,
+        })
     }
 
     /// An error that tells, if there is no connection, why the last dial failed.

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use super::avoid::Avoid;
-use super::core::ConnectionId;
+use super::core::{ConnectionId, Refusal};
 use super::event::Event;
 use super::member::Member;
 use super::shared::{Answer, Shared, TakeOrQueue};
@@ -95,17 +95,23 @@ pub(crate) struct Wait {
 }
 
 impl Wait {
-    /// When to give up, and what that is then.
-    fn limit(&self, since: Instant, acquire_timeout: Duration) -> (Instant, Limit) {
+    /// When to give up, and the reason then; never for a caller that waits for ready and has no deadline (gRPC's
+    /// wait-for-ready: it ends with the deadline and nothing else).
+    fn limit(&self, since: Instant, acquire_timeout: Duration) -> Option<(Instant, Limit)> {
         let patience = (since + acquire_timeout, Limit::AcquireTimeout(acquire_timeout));
         match self.deadline {
-            // Who waits for ready waits for the deadline (R20).
-            Some((at, after)) if at <= patience.0 || self.for_ready => (at, Limit::Deadline(after)),
-            _ => patience,
+            Some((at, after)) if at <= patience.0 || self.for_ready => Some((at, Limit::Deadline(after))),
+            None if self.for_ready => None,
+            _ => Some(patience),
         }
     }
 }
 
+/// How often a waiting caller looks for dials that do not get on, because their runtime stands still: those of its own
+/// runtime do.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+#[derive(Debug, Clone, Copy)]
 enum Limit {
     Deadline(Duration),
     AcquireTimeout(Duration),
@@ -147,25 +153,26 @@ impl Shared {
             return Err(Error::new(Kind::NoRuntime, &self.endpoint));
         }
         let since = Instant::now();
-        let (until, limit) = wait.limit(since, self.config.acquire_timeout);
+        let limit = wait.limit(since, self.config.acquire_timeout);
         // Goes round only when a dial died with the runtime it ran on: then this caller's runtime dials.
         loop {
             let (waiter, answer) = match self.take_or_queue(wait.for_ready, wait.avoid.clone()) {
                 Ok(TakeOrQueue::Took(slot)) => return Ok(self.checked_out(slot, since)),
                 Ok(TakeOrQueue::Queued(waiter, answer)) => (waiter, answer),
-                Err(refusal) => match self.refusal(refusal) {
-                    Some(error) => return Err(error),
-                    None => continue,
-                },
+                Err(refusal) => return Err(self.refusal(refusal)),
             };
             self.tell(|| Event::Waiting);
-            let refusal = match self.wait_in(waiter, since, until, answer).await {
-                Some(Answer::Slot(slot)) => return Ok(self.checked_out(slot, since)),
-                Some(Answer::Refused(refusal)) => refusal,
-                None => return Err(self.ran_out(&limit)),
-            };
-            if let Some(error) = self.refusal(refusal) {
-                return Err(error);
+            match self.wait_in(waiter, since, limit, answer).await? {
+                Answer::Slot(slot) => return Ok(self.checked_out(slot, since)),
+                Answer::Refused(Refusal::AskAgain) => {}
+                Answer::Refused(refusal) => return Err(self.refusal(refusal)),
+            }
+            if self.is_runtime_gone() {
+                return Err(Error::new(Kind::RuntimeGone, &self.endpoint));
+            }
+            // Every round is short of the limit, however fast runtimes come and go.
+            if let Some((_, limit)) = limit.filter(|&(until, _)| until <= Instant::now()) {
+                return Err(self.ran_out(limit));
             }
         }
     }
@@ -174,19 +181,29 @@ impl Shared {
         self: &Arc<Self>,
         waiter: u64,
         since: Instant,
-        until: Instant,
-        answer: oneshot::Receiver<Answer>,
-    ) -> Option<Answer> {
+        limit: Option<(Instant, Limit)>,
+        mut answer: oneshot::Receiver<Answer>,
+    ) -> Result<Answer, Error> {
         let mut place = Place {
             shared: self,
             waiter,
             since,
             served: false,
         };
-        // The core drops no notifier without an answer, so the inner error does not happen.
-        let answer = timeout_at(until, answer).await.ok()?.ok()?;
-        place.served = matches!(answer, Answer::Slot(_));
-        Some(answer)
+        loop {
+            let look = Instant::now() + LOOK_AGAIN;
+            let until = limit.map_or(look, |(until, _)| until.min(look));
+            match (timeout_at(until, &mut answer).await, limit) {
+                (Ok(answer), _) => {
+                    // A notifier that was dropped has no slot in it: as if its dial had been abandoned.
+                    let answer = answer.unwrap_or(Answer::Refused(Refusal::AskAgain));
+                    place.served = matches!(answer, Answer::Slot(_));
+                    return Ok(answer);
+                }
+                (Err(_), Some((end, limit))) if end <= until => return Err(self.ran_out(limit)),
+                (Err(_), _) => self.step(|core, out| core.plan(Instant::now(), out)),
+            }
+        }
     }
 
     fn checked_out(&self, slot: Slot, since: Instant) -> Slot {
@@ -197,12 +214,12 @@ impl Shared {
         slot
     }
 
-    fn ran_out(&self, limit: &Limit) -> Error {
+    fn ran_out(&self, limit: Limit) -> Error {
         let phase = match self.core().serving() {
             0 => Phase::Connecting,
             _ => Phase::Waiting,
         };
-        let kind = match *limit {
+        let kind = match limit {
             Limit::Deadline(after) => Kind::Deadline {
                 after,
                 inherited: false,

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use pool_runtime::{Error, Overflow, Pool, Target};
+use pool_runtime::{Error, Event, Overflow, Pool, Target};
 use tests::pb::test_service_client::TestServiceClient;
 use tests::server::TestServer;
 use tests::within;
@@ -364,4 +364,25 @@ fn draining_does_not_spin() {
         no_task_is_left().await;
         assert_eq!(log.count("draining"), 1);
     });
+}
+
+/// Observers are the user's code: one that panics harms neither the pool nor the other observers.
+#[tokio::test]
+async fn observers_may_panic() {
+    let server = TestServer::start().await;
+    let seen = Log::default();
+    let pool = Pool::builder(server.uri())
+        .observer(|_: &Event<'_>| panic!("as told"))
+        .observer(seen.clone())
+        .max_concurrent_streams(2)
+        .max_connections(2)
+        .build()
+        .unwrap();
+    for reply in burst(&pool, 10, lasting(5)).await {
+        reply.unwrap();
+    }
+    assert_eq!((seen.count("opened"), seen.count("returned")), (2, 10));
+    until(&pool, |stats| stats.in_flight == 0).await;
+    within("the shutdown", pool.shutdown(Duration::from_secs(1))).await;
+    assert_eq!(seen.count("closed"), 2);
 }

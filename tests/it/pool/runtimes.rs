@@ -206,3 +206,157 @@ fn a_call_that_its_connection_had_no_turn_to_send_says_so() {
     });
     drop(elsewhere);
 }
+
+/// A runtime that was shut down, as it is seen by a thread that still holds its handle.
+fn gone() -> tokio::runtime::Handle {
+    let runtime = working();
+    let handle = runtime.handle().clone();
+    drop(runtime);
+    handle
+}
+
+/// Runs `test` on a thread of its own: if it does not end, the test fails instead of hanging.
+fn ends<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'static) -> T {
+    let (result, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || result.send(test()));
+    ended.recv_timeout(tests::PATIENCE).expect("it ended")
+}
+
+#[test]
+fn calls_on_a_gone_runtime_fail() {
+    let (_elsewhere, server) = server();
+    let pool = Pool::connect_lazy(server.uri()).unwrap();
+    let handle = gone();
+    let (call, acquire, ready) = ends({
+        let pool = pool.clone();
+        move || {
+            let call = handle.block_on(Client::new(pool.clone()).unary(lasting(0)));
+            (call, handle.block_on(pool.acquire()), handle.block_on(pool.ready(1)))
+        }
+    });
+    let status = call.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable, "{status}");
+    let errors = [acquire.map(drop).unwrap_err(), ready.unwrap_err()];
+    for error in errors.iter().chain(Error::of(&status)) {
+        assert!(error.to_string().contains("is shutting down"), "{error}");
+    }
+    runtime().block_on(Client::new(pool).unary(lasting(0))).unwrap();
+}
+
+#[test]
+fn a_blocking_call_lets_its_runtime_end() {
+    let (_elsewhere, server) = server();
+    let pool = Pool::connect_lazy(server.uri()).unwrap();
+    let status = ends(move || {
+        let runtime = working();
+        let handle = runtime.handle().clone();
+        let (begins, begun) = std::sync::mpsc::channel();
+        let (ends, ended) = std::sync::mpsc::channel();
+        runtime.spawn_blocking(move || {
+            begins.send(()).unwrap();
+            // The runtime shuts down meanwhile, and waits for this task.
+            let status = loop {
+                let call = handle.block_on(Client::new(pool.clone()).unary(lasting(0)));
+                if let Err(status) = call
+                    && status.message().contains("is shutting down")
+                {
+                    break status;
+                }
+            };
+            ends.send(status).unwrap();
+        });
+        begun.recv().unwrap();
+        drop(runtime);
+        ended.recv().unwrap()
+    });
+    assert_eq!(status.code(), Code::Unavailable, "{status}");
+}
+
+#[test]
+fn a_standing_runtime_keeps_no_other_waiting() {
+    let (_elsewhere, server) = server();
+    let address = server.address().unwrap();
+    let is_down = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let down = is_down.clone();
+    let connector = move |_: pool_runtime::Target| {
+        let down = down.load(std::sync::atomic::Ordering::Relaxed);
+        async move {
+            match down {
+                true => Err(std::io::Error::other("down")),
+                false => tokio::net::TcpStream::connect(address).await,
+            }
+        }
+    };
+    let pool = Pool::builder(server.uri()).connector(connector).min_connections(1);
+    let backoff = pool_runtime::Backoff {
+        base: Duration::from_millis(10),
+        ..pool_runtime::Backoff::default()
+    };
+    let client = Client::new(pool.backoff(backoff).build().unwrap());
+    // The redial is scheduled on a runtime that nobody runs from then on.
+    let standing = runtime();
+    standing.block_on(client.unary(lasting(0))).unwrap_err();
+    is_down.store(false, std::sync::atomic::Ordering::Relaxed);
+    let other = runtime();
+    let call = async { while client.unary(lasting(0)).await.is_err() {} };
+    other.block_on(within("a call", call));
+}
+
+/// As `cargo test` runs tests that share a pool: several threads, a runtime each, one after the other.
+#[test]
+fn a_pool_with_its_own_runtime_outlives_others() {
+    let (_elsewhere, server) = server();
+    let own = working();
+    let pool = Pool::builder(server.uri())
+        .runtime(own.handle().clone())
+        .build()
+        .unwrap();
+    std::thread::scope(|threads| {
+        for _ in 0..3 {
+            threads.spawn(|| {
+                for _ in 0..15 {
+                    let client = Client::new(pool.clone());
+                    runtime().block_on(async move {
+                        for _ in 0..5 {
+                            let mut replies = client.server_stream(lasting(2)).await.unwrap().into_inner();
+                            while replies.message().await.unwrap().is_some() {}
+                        }
+                    });
+                }
+            });
+        }
+    });
+    assert_eq!(pool.stats().cut, 0);
+    drop(own);
+    let status = runtime().block_on(Client::new(pool).unary(lasting(0))).unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable, "{status}");
+    assert!(status.message().contains("is shutting down"), "{status}");
+}
+
+/// A call that fails at once still yields now and then, or its caller could repeat it for ever and starve the others.
+#[test]
+fn failing_calls_starve_nobody() {
+    let (socket, uri) = super::refusing();
+    type Failing = fn(Pool) -> std::pin::Pin<Box<dyn Future<Output = bool>>>;
+    let ways: [Failing; 3] = [
+        |pool| Box::pin(async move { Client::new(pool).unary(lasting(0)).await.is_err() }),
+        |pool| Box::pin(async move { Client::new(pool).server_stream(lasting(0)).await.is_err() }),
+        |pool| Box::pin(async move { pool.acquire().await.is_err() }),
+    ];
+    for way in ways {
+        let pool = Pool::connect_lazy(uri.clone()).unwrap();
+        let local = tokio::task::LocalSet::new();
+        local.block_on(&runtime(), async {
+            let repeating = tokio::task::spawn_local(async move { while way(pool.clone()).await {} });
+            // Each turn of this task is one that the other left to it.
+            let turns = async {
+                for _ in 0..100 {
+                    tokio::task::yield_now().await;
+                }
+            };
+            within("the other task", turns).await;
+            repeating.abort();
+        });
+    }
+    drop(socket);
+}

@@ -1,10 +1,12 @@
 //! The queue of callers: who is next, how many there may be, how long they wait, and what those take along that
 //! give up.
 
+use std::io::ErrorKind;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use pool_runtime::{Builder, Error, Lease, Phase, Pool};
+use pool_runtime::{Builder, Error, Lease, Phase, Pool, Target};
+use tests::fault::{Conn, FaultServer, cases};
 use tests::server::TestServer;
 use tests::within;
 use tokio::task::JoinHandle;
@@ -188,4 +190,43 @@ async fn try_acquire_does_not_overtake_those_who_wait() {
     drop(held);
     assert!(pool.try_acquire().unwrap_err().is_exhausted());
     waiter.await.unwrap();
+}
+
+/// Nothing is full where no connection is up: UNAVAILABLE, which policies name, and not RESOURCE_EXHAUSTED.
+#[tokio::test]
+async fn a_wait_for_the_first_connection_is_unavailable() {
+    let server = FaultServer::start(cases::silent).await;
+    let pool = Pool::builder(server.uri()).acquire_timeout(Duration::from_millis(20));
+    let client = Client::new(pool.build().unwrap());
+    let status = within("acquire_timeout", client.unary(lasting(0))).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable, "{status}");
+    let error = Error::of(&status).unwrap();
+    assert_eq!((error.phase(), error.is_timeout()), (Some(Phase::Connecting), true));
+}
+
+/// gRPC's wait-for-ready ends with the deadline; without one it waits as long as it takes.
+#[tokio::test(start_paused = true)]
+async fn wait_for_ready_outlasts_the_acquire_timeout() {
+    #[pool_runtime::pooled_client(tests::pb::test_service_client::TestServiceClient, wait_for_ready)]
+    struct Patient;
+
+    let server = FaultServer::start(|mut conn: Conn| async move {
+        conn.handshake(&[]).await?;
+        conn.serve().await
+    })
+    .await;
+    let entrance = server.entrance();
+    let opens = tokio::time::Instant::now() + Duration::from_secs(3_600);
+    let connector = move |_: Target| {
+        let is_open = tokio::time::Instant::now() >= opens;
+        let transport = is_open.then(|| entrance.pipe(1 << 16));
+        std::future::ready(transport.ok_or(std::io::Error::from(ErrorKind::ConnectionRefused)))
+    };
+    let pool = Pool::builder("http://peer.test")
+        .connector(connector)
+        .acquire_timeout(Duration::from_secs(1))
+        .deadline(None);
+    let client = Patient::new(pool.build().unwrap());
+    client.unary(lasting(0)).await.unwrap();
+    assert!(tokio::time::Instant::now() >= opens);
 }

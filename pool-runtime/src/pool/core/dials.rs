@@ -150,6 +150,7 @@ impl<P, W> Core<P, W> {
         let before = self.dials.len();
         self.dials.retain(|dial| dial.id != id);
         if self.dials.len() < before {
+            self.totals.abandoned_dials += 1;
             self.refuse_where(|_| true, Refusal::AskAgain, out);
         }
     }

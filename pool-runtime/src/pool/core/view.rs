@@ -12,6 +12,8 @@ pub(crate) struct Totals {
     pub(crate) opened: u64,
     pub(crate) closed: u64,
     pub(crate) failed_dials: u64,
+    /// Dials that ended with their runtime.
+    pub(crate) abandoned_dials: u64,
     pub(crate) checkouts: u64,
     /// Slots given back to connections that were still there.
     pub(crate) completed: u64,

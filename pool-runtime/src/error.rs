@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tonic::{Code, Status};
 
+use crate::call::fields::MOST_NAMES;
 use crate::conn::error::{BoxError, ConnectError};
 use crate::pool::event::CloseReason;
 use crate::status;
@@ -77,7 +78,12 @@ pub(crate) enum Kind {
     /// No connection could be opened.
     Connect,
     /// The connection ended under the call.
-    Lost { phase: Phase, reason: Option<CloseReason> },
+    Lost {
+        phase: Phase,
+        reason: Option<CloseReason>,
+        /// The GOAWAY or the error of the transport.
+        detail: Option<Box<str>>,
+    },
     /// The peer, or h2 on the peer's account, ended the stream.
     Reset { phase: Phase, reason: h2::Reason },
     /// The answer is not gRPC.
@@ -85,6 +91,12 @@ pub(crate) enum Kind {
         http_status: http::StatusCode,
         content_type: Option<String>,
     },
+    /// A header block of the response is over `max_header_list_size`. Without a size, h2 has read only a part of it.
+    HeaderList { size: Option<usize>, limit: u32 },
+    /// A header block of the response has more names than a call can hold.
+    HeaderNames { names: Option<usize> },
+    /// The response's last block has more than one `grpc-status`.
+    TwoStatuses,
     /// The server failed the call. That is told by its own status; this one comes with it.
     Answered { code: Code },
     /// The request cannot be put on an HTTP/2 connection.
@@ -221,7 +233,11 @@ impl Error {
             | Kind::Reset { phase, .. } => Some(phase),
             Kind::Connect => Some(Phase::Connecting),
             Kind::QueueFull { .. } | Kind::NothingFree => Some(Phase::Waiting),
-            Kind::NotGrpc { .. } | Kind::Answered { .. } => Some(Phase::Responding),
+            Kind::NotGrpc { .. }
+            | Kind::Answered { .. }
+            | Kind::HeaderList { .. }
+            | Kind::HeaderNames { .. }
+            | Kind::TwoStatuses => Some(Phase::Responding),
             Kind::Request { .. } => Some(Phase::Requesting),
             Kind::Config { .. } | Kind::Closed | Kind::NoRuntime => None,
         }
@@ -284,11 +300,19 @@ impl fmt::Display for Kind {
             }
             Self::Cancelled { phase } => write!(f, "the incoming call was cancelled while {phase}"),
             Self::Connect => f.write_str("cannot connect"),
-            Self::Lost {
-                phase,
-                reason: Some(reason),
-            } => write!(f, "connection ended while {phase}: {reason}"),
-            Self::Lost { phase, reason: None } => write!(f, "connection lost while {phase}"),
+            Self::Lost { phase, reason, detail } => {
+                write!(f, "connection lost while {phase}")?;
+                match reason {
+                    // The detail has it already, or there is nothing to add.
+                    Some(CloseReason::GoAway | CloseReason::TooManyPings) if detail.is_some() => {}
+                    Some(CloseReason::Lost) | None => {}
+                    Some(reason) => write!(f, ": {reason}")?,
+                }
+                match detail {
+                    Some(detail) => write!(f, ": {detail}"),
+                    None => Ok(()),
+                }
+            }
             Self::Reset { phase, reason } => write!(f, "stream ended with {} while {phase}", reason.description()),
             Self::NotGrpc {
                 http_status,
@@ -297,6 +321,21 @@ impl fmt::Display for Kind {
                 write!(f, "the answer is not gRPC: HTTP status {http_status}, content-type ")?;
                 f.write_str(content_type.as_deref().unwrap_or("missing"))
             }
+            Self::HeaderList { size, limit } => {
+                f.write_str("the response has headers or trailers ")?;
+                if let Some(size) = size {
+                    write!(f, "of {size} bytes, ")?;
+                }
+                write!(f, "over the limit of {limit} bytes (max_header_list_size)")
+            }
+            Self::HeaderNames { names } => {
+                f.write_str("the response has headers or trailers with ")?;
+                match names {
+                    Some(names) => write!(f, "{names} names, over the limit of {MOST_NAMES}"),
+                    None => write!(f, "more than {MOST_NAMES} names"),
+                }
+            }
+            Self::TwoStatuses => f.write_str("the response has more than one grpc-status"),
             Self::Answered { code } => write!(f, "the server failed the call: {code:?}"),
             Self::Request { problem } => write!(f, "the request cannot be sent: {problem}"),
             Self::NoRuntime => f.write_str("called outside of a Tokio runtime"),

@@ -95,10 +95,18 @@
 //! |---|---|
 //! | the deadline passed, its own or an inherited one, in whatever phase | DEADLINE_EXCEEDED |
 //! | the incoming call that it was made for was cancelled | CANCELLED |
-//! | no connection could be opened; the connection was lost; the pool is closed | UNAVAILABLE |
+//! | no connection could be opened; the connection was lost, whichever side ended it; the pool is closed | UNAVAILABLE |
 //! | the queue is full, or `acquire_timeout` passed | RESOURCE_EXHAUSTED |
 //! | the peer reset the stream | by its code, as gRPC's HTTP/2 mapping says |
 //! | the answer is not gRPC | by its HTTP status, as gRPC's mapping says |
+//! | a message, or the headers or trailers, are over their limit | RESOURCE_EXHAUSTED |
+//! | a method that answers with one message sent none, or two | UNIMPLEMENTED |
+//! | the response has no status, or two | UNKNOWN |
+//! | a message is compressed in a way that was not asked for, or cannot be decoded | INTERNAL |
+//!
+//! A status UNIMPLEMENTED without a message gets one that names the method and the server. A status CANCELLED that comes
+//! when the call's deadline has passed is DEADLINE_EXCEEDED. A plain tonic client over a [`Pool`] or a [`Lease`] counts the
+//! messages itself, and checks their size: it says INTERNAL for no message, takes the first of two, and says OUT_OF_RANGE.
 //!
 //! # Cancel safety
 //!

@@ -5,8 +5,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, StatusCode};
-use tonic::metadata::MetadataMap;
+use http::StatusCode;
 use tonic::{Code, Status};
 
 use crate::Error;
@@ -26,27 +25,16 @@ pub(crate) fn code(kind: &Kind) -> Code {
         Kind::Answered { code } => *code,
         Kind::Deadline { .. } => Code::DeadlineExceeded,
         Kind::Cancelled { .. } => Code::Cancelled,
-        Kind::QueueFull { .. } | Kind::AcquireTimeout { .. } | Kind::NothingFree => Code::ResourceExhausted,
+        Kind::QueueFull { .. }
+        | Kind::AcquireTimeout { .. }
+        | Kind::NothingFree
+        | Kind::HeaderList { .. }
+        | Kind::HeaderNames { .. } => Code::ResourceExhausted,
+        Kind::TwoStatuses => Code::Unknown,
         Kind::Closed | Kind::Connect | Kind::Lost { .. } => Code::Unavailable,
         Kind::Reset { reason, .. } => of_reset(*reason),
         Kind::NotGrpc { http_status, .. } => of_http(*http_status),
         Kind::Config { .. } | Kind::Request { .. } | Kind::NoRuntime => Code::Internal,
-    }
-}
-
-/// Takes `grpc-status-details-bin` out of what a peer sent if it is not the base64 that it has to be: tonic panics when it
-/// reads a status with such details. The code and the message count all the same.
-pub(crate) fn drop_unreadable_details(headers: &mut HeaderMap) {
-    const NAME: HeaderName = Status::GRPC_STATUS_DETAILS;
-    let Some(details) = headers.get(NAME) else { return };
-    // tonic's own decoder judges, as it is tonic that will read them.
-    let alone = HeaderMap::from_iter([(NAME, details.clone())]);
-    let alone = MetadataMap::from_headers(alone);
-    let is_readable = alone
-        .get_bin(NAME.as_str())
-        .is_some_and(|value| value.to_bytes().is_ok());
-    if !is_readable {
-        headers.remove(NAME);
     }
 }
 
@@ -72,7 +60,7 @@ fn of_reset(reason: h2::Reason) -> Code {
 /// Answers without grpc-status (http-grpc-status-mapping; R24).
 fn of_http(status: StatusCode) -> Code {
     match status {
-        StatusCode::BAD_REQUEST | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Code::Internal,
+        StatusCode::BAD_REQUEST => Code::Internal,
         StatusCode::UNAUTHORIZED => Code::Unauthenticated,
         StatusCode::FORBIDDEN => Code::PermissionDenied,
         StatusCode::NOT_FOUND => Code::Unimplemented,
@@ -96,7 +84,7 @@ mod tests {
             (403, Code::PermissionDenied),
             (404, Code::Unimplemented),
             (429, Code::Unavailable),
-            (431, Code::Internal),
+            (431, Code::Unknown),
             (502, Code::Unavailable),
             (503, Code::Unavailable),
             (504, Code::Unavailable),

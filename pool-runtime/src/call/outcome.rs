@@ -142,7 +142,14 @@ pub(super) fn is_fault(code: Code) -> bool {
 /// wrong. And what the pool turns away because it is full, it would not take in sooner if the call asked again.
 fn is_final(kind: &Kind) -> bool {
     match kind {
-        Kind::Connect | Kind::Lost { .. } | Kind::Reset { .. } | Kind::NotGrpc { .. } | Kind::Answered { .. } => false,
+        Kind::Connect
+        | Kind::Lost { .. }
+        | Kind::Reset { .. }
+        | Kind::NotGrpc { .. }
+        | Kind::HeaderList { .. }
+        | Kind::HeaderNames { .. }
+        | Kind::TwoStatuses
+        | Kind::Answered { .. } => false,
         Kind::Config { .. }
         | Kind::Closed
         | Kind::QueueFull { .. }

@@ -113,11 +113,6 @@ impl Outgoing {
         self.rest.is_none()
     }
 
-    /// A body without a single byte: the request's headers end the stream.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.is_complete() && self.size == 0
-    }
-
     /// Whether the peer has nothing to process before it has got this.
     pub(crate) fn is_message(&self) -> bool {
         self.is_message
@@ -127,8 +122,8 @@ impl Outgoing {
         !self.is_lost
     }
 
-    /// Hands a complete body to h2. Memory is no concern: it is all here already. If the stream is gone, the response
-    /// tells why.
+    /// Hands a complete body to h2, an empty one as an empty DATA frame. Memory is no concern: it is all here already. If
+    /// the stream is gone, the response tells why.
     pub(crate) fn send_whole(&self, stream: &mut SendStream<Bytes>) {
         let mut sent = stream.send_data(self.first.clone(), self.more.is_empty());
         for (index, chunk) in self.more.iter().enumerate() {

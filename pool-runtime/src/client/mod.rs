@@ -14,11 +14,10 @@ use http::uri::PathAndQuery;
 use prost::Message;
 use tonic::client::Grpc;
 use tonic::codec::{Codec, CompressionEncoding, Streaming};
-use tonic::codegen::tokio_stream::Stream;
+use tonic::codegen::tokio_stream::{self, Stream};
 use tonic::service::Interceptor;
 use tonic::{GrpcMethod, Request, Response, Status};
 
-use self::reply::GRPC_ENCODING;
 use self::settings::{Settings, common, sanitized};
 use crate::Pool;
 use crate::call::{self, Head, Options, Outgoing, Source};
@@ -26,7 +25,7 @@ use crate::call_options::CallOptions;
 use crate::method::{Deadline, Method};
 use crate::precedence::{Sizes, Stated, smaller};
 use crate::service::Caller;
-use crate::unary;
+use crate::unary::{self, GRPC_ENCODING};
 
 /// The state behind an annotated client: its pool and its settings.
 #[derive(Clone)]
@@ -160,7 +159,8 @@ impl Client {
         C::Decode: Sync,
     {
         let (mut grpc, request, path) = self.prepare(method, request)?;
-        grpc.unary(request, path, codec).await
+        let request = request.map(tokio_stream::once);
+        reply::single(grpc.streaming(request, path, codec).await?).await
     }
 
     /// One request, a stream of responses.
@@ -193,7 +193,7 @@ impl Client {
         S: Stream<Item = C::Encode> + Send + 'static,
     {
         let (mut grpc, request, path) = self.prepare(method, request)?;
-        grpc.client_streaming(request, path, codec).await
+        reply::single(grpc.streaming(request, path, codec).await?).await
     }
 
     /// A stream of requests, a stream of responses.
@@ -220,10 +220,13 @@ impl Client {
         request: Request<T>,
     ) -> Result<(Grpc<Caller>, Request<T>, PathAndQuery), Status> {
         let request = self.intercept(method, request)?;
+        // Before tonic adds its own headers.
+        call::check_names(request.metadata().as_ref(), self.pool.shared())?;
         let (options, sizes) = self.stated(method, request.extensions().get());
         let caller = Caller {
             shared: self.pool.shared().clone(),
             options,
+            limit: sizes.response.unwrap_or(unary::DEFAULT_MAX_DECODING),
         };
         Ok((
             self.settings.apply(Grpc::new(caller), sizes),

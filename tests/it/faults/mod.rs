@@ -12,6 +12,7 @@ mod goaway;
 mod header_lists;
 mod interop;
 mod keepalive;
+mod late;
 mod limits;
 mod lost;
 mod malformed;

@@ -8,14 +8,15 @@
 //! not process can be sent again: the encoded bytes are shared, not copied, and no message is cloned.
 
 use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use h2::{Reason, SendStream};
-use http_body::Body as _;
+use http_body::{Body as _, Frame};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
@@ -78,15 +79,22 @@ impl Outgoing {
             while let Some(body) = &mut this.rest
                 && (this.size < REPLAY_BUFFER || this.more.is_empty())
             {
-                match Pin::new(body).poll_frame(cx) {
+                match poll_frame(body, cx) {
                     Poll::Ready(Some(Ok(frame))) => {
                         if let Ok(data) = frame.into_data() {
                             this.size += data.len();
                             this.store(data);
                         }
                     }
-                    Poll::Ready(Some(Err(status))) => return Poll::Ready(Err(own(status))),
-                    Poll::Ready(None) => this.rest = None,
+                    Poll::Ready(Some(Err(status))) => {
+                        let dropped = this.drop_rest();
+                        return Poll::Ready(Err(dropped.err().unwrap_or(own(status))));
+                    }
+                    Poll::Ready(None) => {
+                        if let Err(status) = this.drop_rest() {
+                            return Poll::Ready(Err(status));
+                        }
+                    }
                     Poll::Pending => break,
                 }
             }
@@ -185,6 +193,12 @@ impl Outgoing {
         }
     }
 
+    /// Lets go of a body that has ended, which may run the caller's code too.
+    fn drop_rest(&mut self) -> Result<(), Status> {
+        let rest = self.rest.take();
+        catch(|| drop(rest))
+    }
+
     async fn send(&mut self, stream: &mut SendStream<Bytes>, signals: &Signals) -> Result<(), Stopped> {
         send_chunk(stream, self.first.clone()).await?;
         for index in 0..self.more.len() {
@@ -197,7 +211,7 @@ impl Outgoing {
                 if stream.poll_reset(cx).is_ready() {
                     return Poll::Ready(Err(Stopped::Stream));
                 }
-                Pin::new(&mut *body).poll_frame(cx).map(Ok)
+                poll_frame(body, cx).map(Ok)
             });
             match frame.await? {
                 Some(Ok(frame)) => {
@@ -207,7 +221,7 @@ impl Outgoing {
                     }
                 }
                 Some(Err(status)) => return Err(Stopped::Body(own(status))),
-                None => self.rest = None,
+                None => self.drop_rest().map_err(Stopped::Body)?,
             }
         }
         stream.send_data(Bytes::new(), true).map_err(|_| Stopped::Stream)
@@ -253,6 +267,22 @@ fn own(status: Status) -> Status {
     }
 }
 
+/// Polls a body, in which the caller's own stream and encoder run. A panic of theirs ends the call, and not the task that
+/// sends for it: nobody else would reset the stream.
+fn poll_frame(body: &mut Body, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+    catch(|| Pin::new(body).poll_frame(cx)).unwrap_or_else(|status| Poll::Ready(Some(Err(status))))
+}
+
+/// Runs the caller's code. What it panicked in is not used again.
+fn catch<T>(run: impl FnOnce() -> T) -> Result<T, Status> {
+    std::panic::catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        let text = text.unwrap_or("no message");
+        Status::internal(format!("the request stream or its encoder panicked: {text}"))
+    })
+}
+
 /// Why a body was not sent to its end.
 enum Stopped {
     /// The stream or its connection is gone; the response tells why.
@@ -287,8 +317,9 @@ async fn run(mut outgoing: Outgoing, hold: Hold, mut stream: SendStream<Bytes>, 
     if let Some(Err(Stopped::Body(status))) = sending.await {
         // What comes after the message that failed would be sent again without it.
         outgoing.forget();
+        let dropped = outgoing.drop_rest();
         // The only place that sets it, and once.
-        let _ = signals.failed.set(status);
+        let _ = signals.failed.set(dropped.err().unwrap_or(status));
         stream.send_reset(Reason::CANCEL);
     }
     // The stream's handle goes before the slot does.

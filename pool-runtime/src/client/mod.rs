@@ -7,7 +7,7 @@ mod reply;
 mod settings;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
@@ -60,13 +60,15 @@ impl Client {
         self
     }
 
-    /// Adds an interceptor; the one added last runs first.
+    /// Adds an interceptor; the one added last runs first. There is one of it for all calls of this client and of its
+    /// clones, which take turns.
     #[must_use]
     pub fn with_interceptor<I>(mut self, interceptor: I) -> Self
     where
-        I: Interceptor + Clone + Send + Sync + 'static,
+        I: Interceptor + Send + 'static,
     {
-        self.set(|settings| settings.interceptors.insert(0, Arc::new(interceptor)));
+        let interceptor = Arc::new(Mutex::new(interceptor));
+        self.set(|settings| settings.interceptors.insert(0, interceptor));
         self
     }
 

@@ -37,6 +37,7 @@ struct Inner {
     endpoint: Arc<str>,
     attempts: u32,
     sent: bool,
+    too_late: Option<Duration>,
     cause: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -112,6 +113,7 @@ impl Error {
             endpoint: endpoint.clone(),
             attempts: 0,
             sent: false,
+            too_late: None,
             cause: None,
         }))
     }
@@ -141,6 +143,14 @@ impl Error {
         })
     }
 
+    /// States the delay before another attempt that the deadline leaves no time for, if there is one.
+    pub(crate) fn too_late(self, delay: Option<Duration>) -> Self {
+        match delay {
+            Some(_) => self.change(|inner| inner.too_late = delay),
+            None => self,
+        }
+    }
+
     /// States whether a deadline that ran out was that of the incoming call.
     pub(crate) fn of_incoming(self, is_it: bool) -> Self {
         match self.0.kind {
@@ -159,11 +169,11 @@ impl Error {
     }
 
     /// The error inside of a status that a pooled call returned, if this crate made that status, or if the server did and
-    /// the call was tried more than once ([`Error::is_answer`]).
+    /// the call was tried more than once, or would have been but for its deadline ([`Error::is_answer`]).
     pub fn of(status: &Status) -> Option<&Self> {
         let mut cause = status.source();
         while let Some(error) = cause {
-            if let Some(ours) = error.downcast_ref() {
+            if let Some(ours) = error.downcast_ref().or_else(|| InMessage::find(error)) {
                 return Some(ours);
             }
             cause = error.source();
@@ -208,7 +218,8 @@ impl Error {
     }
 
     /// The server failed the call itself. Its status, in which this error is, is as the server sent it; the error is
-    /// there only if the call was tried more than once, to say [how often](Error::attempts).
+    /// there only if the call was tried more than once, to say [how often](Error::attempts), or if its deadline left
+    /// [no time](Error::retry_outlasts_deadline) for another attempt.
     pub fn is_answer(&self) -> bool {
         matches!(self.0.kind, Kind::Answered { .. })
     }
@@ -252,6 +263,12 @@ impl Error {
     /// Whether the peer's application may have seen the request. If not, it is safe to make the call again.
     pub fn was_sent(&self) -> bool {
         self.0.sent
+    }
+
+    /// The delay before the next attempt, if the call was not made again because that delay reaches past its deadline. The
+    /// call then fails at once with the status of its last attempt.
+    pub fn retry_outlasts_deadline(&self) -> Option<Duration> {
+        self.0.too_late
     }
 
     pub(crate) fn kind(&self) -> &Kind {
@@ -350,6 +367,7 @@ impl fmt::Display for Error {
             endpoint,
             attempts,
             sent,
+            too_late,
             ..
         } = &*self.0;
         if !endpoint.is_empty() {
@@ -357,9 +375,13 @@ impl fmt::Display for Error {
         }
         write!(f, "{kind}")?;
         match (attempts, sent) {
-            (0, _) => Ok(()),
-            (n, false) => write!(f, " (attempt {n}, request not sent)"),
-            (n, true) => write!(f, " (attempt {n}, request sent)"),
+            (0, _) => {}
+            (n, false) => write!(f, " (attempt {n}, request not sent)")?,
+            (n, true) => write!(f, " (attempt {n}, request sent)")?,
+        }
+        match too_late {
+            Some(delay) => write!(f, ", and a retry after {delay:?} would be past the deadline"),
+            None => Ok(()),
         }
     }
 }
@@ -380,5 +402,39 @@ impl fmt::Debug for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.cause.as_deref().map(|cause| cause as _)
+    }
+}
+
+/// An error as the source of a status whose message has its text, and that of its causes. Printed after the message, it
+/// repeats nothing.
+struct InMessage(Error);
+
+impl InMessage {
+    fn find<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
+        error.downcast_ref().map(|Self(error)| error)
+    }
+}
+
+impl fmt::Display for InMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("pool_runtime::Error")
+    }
+}
+
+impl fmt::Debug for InMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl StdError for InMessage {}
+
+impl From<Error> for Status {
+    /// The message tells the error with its causes; [`Error::of`] finds the error itself. The status has a source that
+    /// prints as "pool_runtime::Error" and nothing more, so that a log of both does not repeat the message.
+    fn from(error: Error) -> Self {
+        let mut status = Self::new(error.code(), format!("{error:?}"));
+        status.set_source(Arc::new(InMessage(error)));
+        status
     }
 }

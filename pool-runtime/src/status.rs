@@ -3,22 +3,10 @@
 //! A client library never makes up INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, ABORTED,
 //! OUT_OF_RANGE or DATA_LOSS (R25): those are for the server's application.
 
-use std::sync::Arc;
-
 use http::StatusCode;
-use tonic::{Code, Status};
+use tonic::Code;
 
-use crate::Error;
 use crate::error::Kind;
-
-impl From<Error> for Status {
-    /// The message tells the error with its causes; [`Error::of`] finds the error itself.
-    fn from(error: Error) -> Self {
-        let mut status = Status::new(code(error.kind()), format!("{error:?}"));
-        status.set_source(Arc::new(error));
-        status
-    }
-}
 
 pub(crate) fn code(kind: &Kind) -> Code {
     match kind {
@@ -74,7 +62,13 @@ fn of_http(status: StatusCode) -> Code {
 
 #[cfg(test)]
 mod tests {
+    use std::error::Error as _;
+    use std::sync::Arc;
+
+    use tonic::Status;
+
     use super::*;
+    use crate::Error;
 
     #[test]
     fn http_statuses_map_as_the_grpc_documents_say() {
@@ -134,5 +128,22 @@ mod tests {
         let error = Error::of(&status).unwrap();
         assert!(error.is_closed() && error.was_sent());
         assert_eq!((error.attempts(), error.endpoint()), (2, "http://example:1"));
+    }
+
+    #[test]
+    fn a_printed_status_repeats_nothing() {
+        let endpoint: Arc<str> = "http://example:1".into();
+        let cause = std::io::Error::other("no route");
+        let status = Status::from(Error::new(Kind::Connect, &endpoint).because_of(cause));
+        let mut text = format!("{status}");
+        let mut source = status.source();
+        while let Some(error) = source {
+            text += &format!("; {error} {error:?}");
+            source = error.source();
+        }
+        for part in ["http://example:1", "cannot connect", "no route"] {
+            assert_eq!(text.matches(part).count(), 1, "{part} in {text}");
+        }
+        assert_eq!(Error::of(&status).unwrap().source().unwrap().to_string(), "no route");
     }
 }

@@ -8,7 +8,7 @@
 //! not process can be sent again: the encoded bytes are shared, not copied, and no message is cloned.
 
 use std::future::poll_fn;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
@@ -24,6 +24,7 @@ use tonic::{Code, Status};
 
 use super::hold::Hold;
 use super::inherited::carried;
+use crate::panic::Panicked;
 use crate::pool::shared::Shared;
 
 /// How much of a streamed request is kept for sending it again (R10). gRPC's C core keeps 256 KiB too.
@@ -275,11 +276,9 @@ fn poll_frame(body: &mut Body, cx: &mut Context<'_>) -> Poll<Option<Result<Frame
 
 /// Runs the caller's code. What it panicked in is not used again.
 fn catch<T>(run: impl FnOnce() -> T) -> Result<T, Status> {
-    std::panic::catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
-        let text = panic.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-        let text = text.unwrap_or("no message");
-        Status::internal(format!("the request stream or its encoder panicked: {text}"))
+    catch_unwind(AssertUnwindSafe(run)).map_err(|payload| {
+        let panicked = Panicked::new(&*payload);
+        Status::internal(format!("the request stream or its encoder failed: {panicked}"))
     })
 }
 

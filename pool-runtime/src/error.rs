@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tonic::{Code, Status};
 
+use crate::call::fields::MOST_NAMES;
 use crate::conn::error::{BoxError, ConnectError};
 use crate::pool::event::CloseReason;
 use crate::status;
@@ -36,6 +37,7 @@ struct Inner {
     endpoint: Arc<str>,
     attempts: u32,
     sent: bool,
+    too_late: Option<Duration>,
     cause: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -77,7 +79,12 @@ pub(crate) enum Kind {
     /// No connection could be opened.
     Connect,
     /// The connection ended under the call.
-    Lost { phase: Phase, reason: Option<CloseReason> },
+    Lost {
+        phase: Phase,
+        reason: Option<CloseReason>,
+        /// The GOAWAY or the error of the transport.
+        detail: Option<Box<str>>,
+    },
     /// The peer, or h2 on the peer's account, ended the stream.
     Reset { phase: Phase, reason: h2::Reason },
     /// The answer is not gRPC.
@@ -85,6 +92,12 @@ pub(crate) enum Kind {
         http_status: http::StatusCode,
         content_type: Option<String>,
     },
+    /// A header block of the response is over `max_header_list_size`. Without a size, h2 has read only a part of it.
+    HeaderList { size: Option<usize>, limit: u32 },
+    /// A header block of the response has more names than a call can hold.
+    HeaderNames { names: Option<usize> },
+    /// The response's last block has more than one `grpc-status`.
+    TwoStatuses,
     /// The server failed the call. That is told by its own status; this one comes with it.
     Answered { code: Code },
     /// The request cannot be put on an HTTP/2 connection.
@@ -102,6 +115,7 @@ impl Error {
             endpoint: endpoint.clone(),
             attempts: 0,
             sent: false,
+            too_late: None,
             cause: None,
         }))
     }
@@ -131,6 +145,14 @@ impl Error {
         })
     }
 
+    /// States the delay before another attempt that the deadline leaves no time for, if there is one.
+    pub(crate) fn too_late(self, delay: Option<Duration>) -> Self {
+        match delay {
+            Some(_) => self.change(|inner| inner.too_late = delay),
+            None => self,
+        }
+    }
+
     /// States whether a deadline that ran out was that of the incoming call.
     pub(crate) fn of_incoming(self, is_it: bool) -> Self {
         match self.0.kind {
@@ -149,11 +171,11 @@ impl Error {
     }
 
     /// The error inside of a status that a pooled call returned, if this crate made that status, or if the server did and
-    /// the call was tried more than once ([`Error::is_answer`]).
+    /// the call was tried more than once, or would have been but for its deadline ([`Error::is_answer`]).
     pub fn of(status: &Status) -> Option<&Self> {
         let mut cause = status.source();
         while let Some(error) = cause {
-            if let Some(ours) = error.downcast_ref() {
+            if let Some(ours) = error.downcast_ref().or_else(|| InMessage::find(error)) {
                 return Some(ours);
             }
             cause = error.source();
@@ -198,7 +220,8 @@ impl Error {
     }
 
     /// The server failed the call itself. Its status, in which this error is, is as the server sent it; the error is
-    /// there only if the call was tried more than once, to say [how often](Error::attempts).
+    /// there only if the call was tried more than once, to say [how often](Error::attempts), or if its deadline left
+    /// [no time](Error::retry_outlasts_deadline) for another attempt.
     pub fn is_answer(&self) -> bool {
         matches!(self.0.kind, Kind::Answered { .. })
     }
@@ -223,7 +246,11 @@ impl Error {
             | Kind::Reset { phase, .. } => Some(phase),
             Kind::Connect => Some(Phase::Connecting),
             Kind::QueueFull { .. } | Kind::NothingFree => Some(Phase::Waiting),
-            Kind::NotGrpc { .. } | Kind::Answered { .. } => Some(Phase::Responding),
+            Kind::NotGrpc { .. }
+            | Kind::Answered { .. }
+            | Kind::HeaderList { .. }
+            | Kind::HeaderNames { .. }
+            | Kind::TwoStatuses => Some(Phase::Responding),
             Kind::Request { .. } => Some(Phase::Requesting),
             Kind::RuntimeGone => Some(Phase::Connecting),
             Kind::Config { .. } | Kind::Closed | Kind::NoRuntime => None,
@@ -239,6 +266,12 @@ impl Error {
     /// Whether the peer's application may have seen the request. If not, it is safe to make the call again.
     pub fn was_sent(&self) -> bool {
         self.0.sent
+    }
+
+    /// The delay before the next attempt, if the call was not made again because that delay reaches past its deadline. The
+    /// call then fails at once with the status of its last attempt.
+    pub fn retry_outlasts_deadline(&self) -> Option<Duration> {
+        self.0.too_late
     }
 
     pub(crate) fn kind(&self) -> &Kind {
@@ -287,11 +320,19 @@ impl fmt::Display for Kind {
             }
             Self::Cancelled { phase } => write!(f, "the incoming call was cancelled while {phase}"),
             Self::Connect => f.write_str("cannot connect"),
-            Self::Lost {
-                phase,
-                reason: Some(reason),
-            } => write!(f, "connection ended while {phase}: {reason}"),
-            Self::Lost { phase, reason: None } => write!(f, "connection lost while {phase}"),
+            Self::Lost { phase, reason, detail } => {
+                write!(f, "connection lost while {phase}")?;
+                match reason {
+                    // The detail has it already, or there is nothing to add.
+                    Some(CloseReason::GoAway | CloseReason::TooManyPings) if detail.is_some() => {}
+                    Some(CloseReason::Lost) | None => {}
+                    Some(reason) => write!(f, ": {reason}")?,
+                }
+                match detail {
+                    Some(detail) => write!(f, ": {detail}"),
+                    None => Ok(()),
+                }
+            }
             Self::Reset { phase, reason } => write!(f, "stream ended with {} while {phase}", reason.description()),
             Self::NotGrpc {
                 http_status,
@@ -300,6 +341,21 @@ impl fmt::Display for Kind {
                 write!(f, "the answer is not gRPC: HTTP status {http_status}, content-type ")?;
                 f.write_str(content_type.as_deref().unwrap_or("missing"))
             }
+            Self::HeaderList { size, limit } => {
+                f.write_str("the response has headers or trailers ")?;
+                if let Some(size) = size {
+                    write!(f, "of {size} bytes, ")?;
+                }
+                write!(f, "over the limit of {limit} bytes (max_header_list_size)")
+            }
+            Self::HeaderNames { names } => {
+                f.write_str("the response has headers or trailers with ")?;
+                match names {
+                    Some(names) => write!(f, "{names} names, over the limit of {MOST_NAMES}"),
+                    None => write!(f, "more than {MOST_NAMES} names"),
+                }
+            }
+            Self::TwoStatuses => f.write_str("the response has more than one grpc-status"),
             Self::Answered { code } => write!(f, "the server failed the call: {code:?}"),
             Self::Request { problem } => write!(f, "the request cannot be sent: {problem}"),
             Self::NoRuntime => f.write_str("called outside of a Tokio runtime"),
@@ -315,6 +371,7 @@ impl fmt::Display for Error {
             endpoint,
             attempts,
             sent,
+            too_late,
             ..
         } = &*self.0;
         if !endpoint.is_empty() {
@@ -322,9 +379,13 @@ impl fmt::Display for Error {
         }
         write!(f, "{kind}")?;
         match (attempts, sent) {
-            (0, _) => Ok(()),
-            (n, false) => write!(f, " (attempt {n}, request not sent)"),
-            (n, true) => write!(f, " (attempt {n}, request sent)"),
+            (0, _) => {}
+            (n, false) => write!(f, " (attempt {n}, request not sent)")?,
+            (n, true) => write!(f, " (attempt {n}, request sent)")?,
+        }
+        match too_late {
+            Some(delay) => write!(f, ", and a retry after {delay:?} would be past the deadline"),
+            None => Ok(()),
         }
     }
 }
@@ -345,5 +406,39 @@ impl fmt::Debug for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.cause.as_deref().map(|cause| cause as _)
+    }
+}
+
+/// An error as the source of a status whose message has its text, and that of its causes. Printed after the message, it
+/// repeats nothing.
+struct InMessage(Error);
+
+impl InMessage {
+    fn find<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
+        error.downcast_ref().map(|Self(error)| error)
+    }
+}
+
+impl fmt::Display for InMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("pool_runtime::Error")
+    }
+}
+
+impl fmt::Debug for InMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl StdError for InMessage {}
+
+impl From<Error> for Status {
+    /// The message tells the error with its causes; [`Error::of`] finds the error itself. The status has a source that
+    /// prints as "pool_runtime::Error" and nothing more, so that a log of both does not repeat the message.
+    fn from(error: Error) -> Self {
+        let mut status = Self::new(error.code(), format!("{error:?}"));
+        status.set_source(Arc::new(InMessage(error)));
+        status
     }
 }

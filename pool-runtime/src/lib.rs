@@ -88,17 +88,37 @@
 //!
 //! Calls fail with a [`Status`](tonic::Status). Those that the server sent are passed on as they are; in those made here
 //! [`Error::of`] finds what happened: the endpoint, the [`Phase`], the number of attempts, the cause, and whether the
-//! request was sent. In a status of the server's it finds an error only if there was more than one attempt
-//! ([`Error::is_answer`]).
+//! request was sent. In a status of the server's it finds an error only if there was more than one attempt, or if the
+//! deadline left no time for another ([`Error::is_answer`]).
 //!
 //! | what happened | code |
 //! |---|---|
 //! | the deadline passed, its own or an inherited one, in whatever phase | DEADLINE_EXCEEDED |
 //! | the incoming call that it was made for was cancelled | CANCELLED |
-//! | no connection could be opened; the connection was lost; the pool is closed | UNAVAILABLE |
+//! | no connection could be opened; the connection was lost, whichever side ended it; the pool is closed | UNAVAILABLE |
 //! | the queue is full, or `acquire_timeout` passed | RESOURCE_EXHAUSTED |
 //! | the peer reset the stream | by its code, as gRPC's HTTP/2 mapping says |
 //! | the answer is not gRPC | by its HTTP status, as gRPC's mapping says |
+//! | a message, or the headers or trailers, are over their limit | RESOURCE_EXHAUSTED |
+//! | a method that answers with one message sent none, or two | UNIMPLEMENTED |
+//! | the response has no status, or two | UNKNOWN |
+//! | a message is compressed in a way that was not asked for, or cannot be decoded | INTERNAL |
+//!
+//! A status UNIMPLEMENTED without a message gets one that names the method and the server. A status CANCELLED that comes
+//! when the call's deadline has passed is DEADLINE_EXCEEDED. A plain tonic client over a [`Pool`] or a [`Lease`] counts the
+//! messages itself, and checks their size: it says INTERNAL for no message, takes the first of two, and says OUT_OF_RANGE.
+//!
+//! # Panics
+//!
+//! Nothing that a peer, a setting or an argument can cause panics. Code of yours that panics inside of a call harms that
+//! call alone, and its stream is reset and its slot given back:
+//!
+//! | what panics | the call |
+//! |---|---|
+//! | a request stream; the encoder of a call that streams, or of a codec other than prost's | fails with INTERNAL, which has the text of the panic |
+//! | a decoder, an interceptor, the encoder of a unary call of prost messages | unwinds to its caller, in whose task they run |
+//!
+//! An interceptor that has panicked is called again by the next call.
 //!
 //! # Cancel safety
 //!

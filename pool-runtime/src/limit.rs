@@ -1,20 +1,22 @@
-//! The limits of message sizes for calls of plain tonic clients, whose codec is out of reach: read from the prefixes of
-//! the messages on the wire. A compressed message counts with its compressed size.
+//! Limits for messages that tonic's codec encodes or decodes: read from the prefixes of the messages on the wire. A
+//! compressed message counts with its compressed size.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::HeaderValue;
 use http_body::{Body, Frame, SizeHint};
 use tonic::Status;
 
 use crate::unary::PREFIX;
 
 /// Follows the messages in a body that comes in pieces.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Messages {
-    what: &'static str,
-    limit: usize,
+    limit: Option<Limit>,
+    /// The encoding of compressed messages, which nobody can read.
+    refused: Option<HeaderValue>,
     /// As far as the prefix is there.
     prefix: [u8; PREFIX],
     known: usize,
@@ -22,16 +24,27 @@ pub(crate) struct Messages {
     left: usize,
 }
 
+/// The size of the largest message that is let through.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limit {
+    /// Which messages these are, for the error.
+    pub(crate) what: &'static str,
+    pub(crate) bytes: usize,
+    /// Where it is stated, for the error.
+    pub(crate) place: &'static str,
+}
+
+/// The place of a limit that plain clients get from the service config.
+pub(crate) const IN_CONFIG: &str = " in the service config";
+
 impl Messages {
-    /// `what` says in the error which messages these are.
-    pub(crate) fn new(what: &'static str, limit: usize) -> Self {
-        Self {
-            what,
-            limit,
-            prefix: [0; PREFIX],
-            known: 0,
-            left: 0,
-        }
+    pub(crate) fn limit(&mut self, limit: Limit) {
+        self.limit = Some(limit);
+    }
+
+    /// Fails at the first compressed message.
+    pub(crate) fn refuse(&mut self, encoding: HeaderValue) {
+        self.refused = Some(encoding);
     }
 
     /// Looks at the next piece. Fails at the prefix of a message over the limit: RESOURCE_EXHAUSTED (R25).
@@ -45,24 +58,38 @@ impl Messages {
             self.known += take;
             data = &data[take..];
             if self.known == PREFIX {
-                let [_, length @ ..] = self.prefix;
-                self.begin(u32::from_be_bytes(length) as usize)?;
+                let [flag, length @ ..] = self.prefix;
+                self.begin(flag, u32::from_be_bytes(length) as usize)?;
             }
         }
         Ok(())
     }
 
-    fn begin(&mut self, length: usize) -> Result<(), Status> {
-        if length > self.limit {
-            let Self { what, limit, .. } = self;
+    fn begin(&mut self, flag: u8, length: usize) -> Result<(), Status> {
+        if flag == 1
+            && let Some(encoding) = &self.refused
+        {
+            return Err(unknown_encoding(encoding));
+        }
+        if let Some(Limit { what, bytes, place }) = self.limit
+            && length > bytes
+        {
             return Err(Status::resource_exhausted(format!(
-                "{what} message of {length} bytes is over the limit of {limit} in the service config"
+                "{what} message of {length} bytes is over the limit of {bytes}{place}"
             )));
         }
         self.left = length;
         self.known = 0;
         Ok(())
     }
+}
+
+/// A compressed message in an encoding that was not asked for: INTERNAL (gRPC's compression document).
+pub(crate) fn unknown_encoding(encoding: &HeaderValue) -> Status {
+    Status::internal(format!(
+        "the message is compressed with {}, which was not asked for",
+        String::from_utf8_lossy(encoding.as_bytes())
+    ))
 }
 
 /// A request's body that fails with the first message over the limit.
@@ -72,8 +99,10 @@ pub(crate) struct Limited {
 }
 
 impl Limited {
-    pub(crate) fn request(body: tonic::body::Body, limit: usize) -> tonic::body::Body {
-        let messages = Messages::new("encoded", limit);
+    pub(crate) fn request(body: tonic::body::Body, bytes: usize, place: &'static str) -> tonic::body::Body {
+        let mut messages = Messages::default();
+        let what = "encoded";
+        messages.limit(Limit { what, bytes, place });
         tonic::body::Body::new(Self { body, messages })
     }
 }
@@ -103,6 +132,16 @@ impl Body for Limited {
 mod tests {
     use super::*;
 
+    fn limited(bytes: usize) -> Messages {
+        let mut messages = Messages::default();
+        messages.limit(Limit {
+            what: "decoded",
+            bytes,
+            place: "",
+        });
+        messages
+    }
+
     fn message(length: usize) -> Vec<u8> {
         let mut message = vec![0];
         message.extend((length as u32).to_be_bytes());
@@ -114,7 +153,7 @@ mod tests {
     fn messages_are_followed_however_they_are_cut() {
         let body = [message(10), message(0), message(3), message(11)].concat();
         for size in 1..=body.len() {
-            let mut messages = Messages::new("decoded", 10);
+            let mut messages = limited(10);
             let fits = body.len() - 11 - 1;
             let mut seen = 0;
             let outcome = body.chunks(size).try_for_each(|chunk| {
@@ -125,7 +164,7 @@ mod tests {
             assert_eq!(status.code(), tonic::Code::ResourceExhausted);
             assert!(seen >= fits && seen < fits + 1 + size, "cut into {size}: {seen}");
         }
-        let mut messages = Messages::new("decoded", 11);
+        let mut messages = limited(11);
         assert!(body.chunks(4).all(|chunk| messages.check(chunk).is_ok()));
     }
 }

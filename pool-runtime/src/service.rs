@@ -10,11 +10,11 @@ use tonic::body::Body;
 use tower_service::Service;
 
 use crate::call::{self, Head, Options, Outgoing, ResponseBody, Source};
-use crate::limit::Limited;
+use crate::limit::{IN_CONFIG, Limited};
 use crate::method::Deadline;
 use crate::pool::shared::Shared;
 use crate::precedence::Stated;
-use crate::status::drop_unreadable_details;
+use crate::unary::GRPC_ENCODING;
 use crate::{Lease, Pool};
 
 /// A call through a [`Pool`] or a [`Lease`]. Dropping it cancels the call.
@@ -22,13 +22,15 @@ use crate::{Lease, Pool};
 pub struct ResponseFuture(Pin<Box<dyn Future<Output = Result<http::Response<ResponseBody>, Status>> + Send>>);
 
 impl ResponseFuture {
-    fn over_pool(shared: Arc<Shared>, request: http::Request<Body>, stated: Option<Options>) -> Self {
+    fn over_pool(shared: Arc<Shared>, request: http::Request<Body>, stated: Option<(Options, usize)>) -> Self {
         Self(Box::pin(async move {
             let source = Source::Pool(&shared);
-            match stated {
-                Some(options) => call_over(source, request, options).await,
-                None => call_plain(source, request).await,
-            }
+            let Some((options, limit)) = stated else {
+                return call_plain(source, request).await;
+            };
+            let mut response = call_over(source, request, options).await?;
+            response.body_mut().limit_messages(limit, "");
+            Ok(response)
         }))
     }
 }
@@ -45,12 +47,12 @@ async fn call_plain(source: Source<'_>, request: http::Request<Body>) -> Result<
     };
     let (options, sizes) = (stated.options(), stated.sizes());
     let request = match sizes.request {
-        Some(limit) => request.map(|body| Limited::request(body, limit)),
+        Some(limit) => request.map(|body| Limited::request(body, limit, IN_CONFIG)),
         None => request,
     };
     let mut response = call_over(source, request, options).await?;
     if let Some(limit) = sizes.response {
-        response.body_mut().limit_messages(limit);
+        response.body_mut().limit_messages(limit, IN_CONFIG);
     }
     Ok(response)
 }
@@ -64,8 +66,14 @@ async fn call_over(
     let head = Head::of_request(source.shared(), head.uri, head.headers)?;
     let body = Outgoing::begin(body).await?;
     let mut response = call::call(source, &head, body, &options).await?;
-    // tonic looks for a status there, in whatever response.
-    drop_unreadable_details(response.headers_mut());
+    // tonic refuses a response in an encoding that it was not told of, though its messages may not be compressed.
+    if let Some(encoding) = response.headers().get(GRPC_ENCODING)
+        && encoding != "identity"
+        && !head.accepts(encoding)
+        && let Some(encoding) = response.headers_mut().remove(GRPC_ENCODING)
+    {
+        response.body_mut().refuse_compressed(encoding);
+    }
     Ok(response)
 }
 
@@ -123,6 +131,8 @@ impl Service<http::Request<Body>> for Lease {
 pub(crate) struct Caller {
     pub(crate) shared: Arc<Shared>,
     pub(crate) options: Options,
+    /// The size of the largest message that it accepts. tonic checks it too, and says OUT_OF_RANGE.
+    pub(crate) limit: usize,
 }
 
 impl Service<http::Request<Body>> for Caller {
@@ -135,6 +145,6 @@ impl Service<http::Request<Body>> for Caller {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> ResponseFuture {
-        ResponseFuture::over_pool(self.shared.clone(), request, Some(self.options))
+        ResponseFuture::over_pool(self.shared.clone(), request, Some((self.options, self.limit)))
     }
 }

@@ -3,23 +3,10 @@
 //! A client library never makes up INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, ABORTED,
 //! OUT_OF_RANGE or DATA_LOSS (R25): those are for the server's application.
 
-use std::sync::Arc;
+use http::StatusCode;
+use tonic::Code;
 
-use http::{HeaderMap, HeaderName, StatusCode};
-use tonic::metadata::MetadataMap;
-use tonic::{Code, Status};
-
-use crate::Error;
 use crate::error::{Kind, Phase};
-
-impl From<Error> for Status {
-    /// The message tells the error with its causes; [`Error::of`] finds the error itself.
-    fn from(error: Error) -> Self {
-        let mut status = Status::new(code(error.kind()), format!("{error:?}"));
-        status.set_source(Arc::new(error));
-        status
-    }
-}
 
 pub(crate) fn code(kind: &Kind) -> Code {
     match kind {
@@ -31,27 +18,16 @@ pub(crate) fn code(kind: &Kind) -> Code {
             phase: Phase::Connecting,
             ..
         } => Code::Unavailable,
-        Kind::QueueFull { .. } | Kind::AcquireTimeout { .. } | Kind::NothingFree => Code::ResourceExhausted,
+        Kind::QueueFull { .. }
+        | Kind::AcquireTimeout { .. }
+        | Kind::NothingFree
+        | Kind::HeaderList { .. }
+        | Kind::HeaderNames { .. } => Code::ResourceExhausted,
+        Kind::TwoStatuses => Code::Unknown,
         Kind::Closed | Kind::Connect | Kind::Lost { .. } | Kind::RuntimeGone => Code::Unavailable,
         Kind::Reset { reason, .. } => of_reset(*reason),
         Kind::NotGrpc { http_status, .. } => of_http(*http_status),
         Kind::Config { .. } | Kind::Request { .. } | Kind::NoRuntime => Code::Internal,
-    }
-}
-
-/// Takes `grpc-status-details-bin` out of what a peer sent if it is not the base64 that it has to be: tonic panics when it
-/// reads a status with such details. The code and the message count all the same.
-pub(crate) fn drop_unreadable_details(headers: &mut HeaderMap) {
-    const NAME: HeaderName = Status::GRPC_STATUS_DETAILS;
-    let Some(details) = headers.get(NAME) else { return };
-    // tonic's own decoder judges, as it is tonic that will read them.
-    let alone = HeaderMap::from_iter([(NAME, details.clone())]);
-    let alone = MetadataMap::from_headers(alone);
-    let is_readable = alone
-        .get_bin(NAME.as_str())
-        .is_some_and(|value| value.to_bytes().is_ok());
-    if !is_readable {
-        headers.remove(NAME);
     }
 }
 
@@ -77,7 +53,7 @@ fn of_reset(reason: h2::Reason) -> Code {
 /// Answers without grpc-status (http-grpc-status-mapping; R24).
 fn of_http(status: StatusCode) -> Code {
     match status {
-        StatusCode::BAD_REQUEST | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Code::Internal,
+        StatusCode::BAD_REQUEST => Code::Internal,
         StatusCode::UNAUTHORIZED => Code::Unauthenticated,
         StatusCode::FORBIDDEN => Code::PermissionDenied,
         StatusCode::NOT_FOUND => Code::Unimplemented,
@@ -91,7 +67,13 @@ fn of_http(status: StatusCode) -> Code {
 
 #[cfg(test)]
 mod tests {
+    use std::error::Error as _;
+    use std::sync::Arc;
+
+    use tonic::Status;
+
     use super::*;
+    use crate::Error;
 
     #[test]
     fn http_statuses_map_as_the_grpc_documents_say() {
@@ -101,7 +83,7 @@ mod tests {
             (403, Code::PermissionDenied),
             (404, Code::Unimplemented),
             (429, Code::Unavailable),
-            (431, Code::Internal),
+            (431, Code::Unknown),
             (502, Code::Unavailable),
             (503, Code::Unavailable),
             (504, Code::Unavailable),
@@ -151,5 +133,22 @@ mod tests {
         let error = Error::of(&status).unwrap();
         assert!(error.is_closed() && error.was_sent());
         assert_eq!((error.attempts(), error.endpoint()), (2, "http://example:1"));
+    }
+
+    #[test]
+    fn a_printed_status_repeats_nothing() {
+        let endpoint: Arc<str> = "http://example:1".into();
+        let cause = std::io::Error::other("no route");
+        let status = Status::from(Error::new(Kind::Connect, &endpoint).because_of(cause));
+        let mut text = format!("{status}");
+        let mut source = status.source();
+        while let Some(error) = source {
+            text += &format!("; {error} {error:?}");
+            source = error.source();
+        }
+        for part in ["http://example:1", "cannot connect", "no route"] {
+            assert_eq!(text.matches(part).count(), 1, "{part} in {text}");
+        }
+        assert_eq!(Error::of(&status).unwrap().source().unwrap().to_string(), "no route");
     }
 }

@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::future::poll_fn;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::Body as _;
 use prost::Message;
 use tonic::Status;
@@ -29,6 +29,9 @@ const SMALL: usize = CHUNK / 8;
 thread_local! {
     static CHUNK_IN_USE: Cell<BytesMut> = Cell::default();
 }
+
+/// The header that names the encoding of compressed messages.
+pub(crate) const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
 /// What tonic accepts unless told otherwise.
 pub(crate) const DEFAULT_MAX_DECODING: usize = 4 << 20;
@@ -136,9 +139,7 @@ impl Incoming {
         }
         match length(self.bytes()) {
             Some(length) if length > limit => Err(too_large("decoded", length, limit)),
-            Some(length) if self.bytes().len() > PREFIX + length => {
-                Err(Status::unimplemented("the response has more than one message"))
-            }
+            Some(length) if self.bytes().len() > PREFIX + length => Err(second_message()),
             _ => Ok(()),
         }
     }
@@ -191,6 +192,11 @@ impl Incoming {
 fn length(message: &[u8]) -> Option<usize> {
     let length = message.get(1..PREFIX)?.first_chunk()?;
     usize::try_from(u32::from_be_bytes(*length)).ok()
+}
+
+/// A method that answers with one message has answered with more.
+pub(crate) fn second_message() -> Status {
+    Status::unimplemented("the response has more than one message")
 }
 
 /// RESOURCE_EXHAUSTED, as gRPC's status documents say (R25); tonic says OUT_OF_RANGE.

@@ -59,12 +59,13 @@ impl Greeter {
             __client: self.__client.with_deadline(deadline),
         }
     }
-    /// Lets `interceptor` change or refuse each request; the one added last sees it first.
+    /// Lets `interceptor` change or refuse each request; the one added last sees it first. All calls of this client
+    /// and of its clones share it and take turns, so it is to return quickly.
     #[must_use]
     pub fn with_interceptor<I>(self, interceptor: I) -> Self
     where
-        I: ::pool_runtime::__private::tonic::service::Interceptor + ::core::clone::Clone
-            + ::core::marker::Send + ::core::marker::Sync + 'static,
+        I: ::pool_runtime::__private::tonic::service::Interceptor + ::core::marker::Send
+            + 'static,
     {
         Self {
             __client: self.__client.with_interceptor(interceptor),

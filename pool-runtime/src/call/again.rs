@@ -33,6 +33,7 @@ pub(super) async fn next(
         random: fastrand::f64(),
     };
     let (Some(delay), Some(body)) = (retry.failed(facts, around), failed.body.take()) else {
+        failed.too_late = retry.too_late();
         return Err(failed);
     };
     call.was_sent |= failed.was_sent;

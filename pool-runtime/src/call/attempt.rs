@@ -29,7 +29,6 @@ use crate::Error;
 use crate::error::{Kind, Phase};
 use crate::pool::event::Event;
 use crate::pool::slot::{Slot, Wait};
-use crate::status::drop_unreadable_details;
 
 /// How many attempts there were before this one; absent on the first (R12).
 const PREVIOUS_ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
@@ -232,7 +231,7 @@ impl<'a> Call<'a> {
             self.history.add(hold.slot());
         }
         let mark = Mark::set(hold.link());
-        let (response, mut stream) = match hold.slot().connection().open(head, body.is_empty()) {
+        let (response, mut stream) = match hold.slot().connection().open(head) {
             Ok(opened) => opened,
             Err(error) => return Err(self.failed(&error, Fate::Unsent, &hold, Some(body))),
         };
@@ -264,11 +263,11 @@ impl<'a> Call<'a> {
     fn conclude(&mut self, flight: &mut Flight, answer: Answer) -> Result<http::Response<ResponseBody>, Unanswered> {
         let answer = answer.map_err(Unanswered::Late)?;
         let landed = flight.land()?;
-        let response = match answer {
+        let mut response = match answer {
             Ok(response) => response,
-            Err(error) => return Err(Unanswered::Failed(error, landed)),
+            Err(error) => return Err(flight.unanswered(error, landed, self.attempts)),
         };
-        let start = Start::of(&response);
+        let start = Start::of(&mut response, self.head, self.source.shared(), &self.timer);
         if self.codes.is_some() && !start.is_response(response.headers()) {
             return Err(Unanswered::TurnedDown(Box::new(response), start, landed));
         }
@@ -352,7 +351,7 @@ impl<'a> Call<'a> {
         }
         let (timer, account) = (self.timer.take(), self.account(self.codes));
         let body = ResponseBody::new(receive, start.has_ended, pump, hold, timer, account, self.span.clone());
-        match start.not_grpc {
+        match start.failure {
             Some(kind) => Err(self.error(kind).after(self.attempts, true)),
             None => Ok(http::Response::from_parts(parts, body)),
         }
@@ -366,8 +365,7 @@ impl<'a> Call<'a> {
         body: Option<Outgoing>,
         hold: Hold,
     ) -> Box<Failed> {
-        let (mut parts, receive) = response.into_parts();
-        drop_unreadable_details(&mut parts.headers);
+        let (parts, receive) = response.into_parts();
         if start.is_fault(&parts.headers) {
             hold.slot().fault();
         }
@@ -375,7 +373,7 @@ impl<'a> Call<'a> {
         self.span.record_trailers(&parts.headers);
         let (timer, account) = (Timer::default(), self.account(None));
         let unread = ResponseBody::new(receive, start.has_ended, None, hold, timer, account, self.span.clone());
-        let what = match start.not_grpc {
+        let what = match start.failure {
             Some(kind) => What::Error(self.error(kind).after(self.attempts, true)),
             None => What::Answer(Box::new(http::Response::from_parts(parts, unread))),
         };
@@ -393,7 +391,7 @@ impl<'a> Call<'a> {
     fn failed(&self, error: &h2::Error, fate: Fate, hold: &Hold, body: Option<Outgoing>) -> Failure {
         let connection = hold.slot().id();
         let shared = self.source.shared();
-        shared.call_failed_with(connection, error);
+        shared.call_failed_with(connection, hold.link(), error);
         self.history.add(hold.slot());
         let why = match fate {
             Fate::Sent => None,

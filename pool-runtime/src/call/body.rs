@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use h2::RecvStream;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use http_body::{Body, Frame, SizeHint};
 use pool_call_policy::Codes;
 use tokio::time::Instant;
@@ -15,14 +15,14 @@ use tonic::{Code, Status};
 
 use super::deadline::{Deadline, Timer};
 use super::fate;
+use super::fields;
 use super::hold::Hold;
 use super::outcome;
 use super::outgoing::Pump;
 use super::span::CallSpan;
 use crate::Error;
 use crate::error::{Kind, Phase};
-use crate::limit::Messages;
-use crate::status::drop_unreadable_details;
+use crate::limit::{Limit, Messages};
 
 /// The body of a response from the pool, as it comes in.
 ///
@@ -35,10 +35,13 @@ pub struct ResponseBody {
     /// Data has come before: the clock is worth a look, in case the body never has to wait.
     has_begun: bool,
     account: Account,
-    /// Where a service config limits the messages of a plain tonic client.
+    /// Where tonic decodes the messages: a limit of their sizes, or an encoding that is refused.
     messages: Option<Box<Messages>>,
     span: CallSpan,
 }
+
+/// More than a frame's padding and priority take (RFC 9113, 6.2), which count in the size of a block on the wire.
+const PADDING: usize = 512;
 
 /// A part of a body.
 #[derive(Debug)]
@@ -96,9 +99,17 @@ impl ResponseBody {
         this
     }
 
-    /// Fails the body with the first message over the limit.
-    pub(crate) fn limit_messages(&mut self, limit: usize) {
-        self.messages = Some(Box::new(Messages::new("decoded", limit)));
+    /// Fails the body with the first message over the limit, which is stated at `place`.
+    pub(crate) fn limit_messages(&mut self, bytes: usize, place: &'static str) {
+        let what = "decoded";
+        self.messages
+            .get_or_insert_default()
+            .limit(Limit { what, bytes, place });
+    }
+
+    /// Fails the body with the first compressed message.
+    pub(crate) fn refuse_compressed(&mut self, encoding: HeaderValue) {
+        self.messages.get_or_insert_default().refuse(encoding);
     }
 
     fn finish(&mut self) {
@@ -109,9 +120,11 @@ impl ResponseBody {
     }
 
     fn fail(&mut self, error: &h2::Error) -> Status {
-        let Some(flow) = self.flow.take() else {
+        let Some(mut flow) = self.flow.take() else {
             return Status::internal("polled after the end");
         };
+        // A reset by the peer has ended both directions: this side sends none, and none is counted.
+        flow.finished = error.is_reset() && error.is_remote();
         if let Some(status) = flow.pump.as_ref().and_then(Pump::failure) {
             return status;
         }
@@ -149,7 +162,7 @@ impl ResponseBody {
         let Some(flow) = &mut self.flow else {
             return Poll::Ready(Ok(None));
         };
-        let piece = match flow.poll(cx) {
+        let mut piece = match flow.poll(cx) {
             Poll::Ready(Ok(piece)) => piece,
             Poll::Ready(Err(error)) => return Poll::Ready(Err(self.fail(&error))),
             Poll::Pending => {
@@ -157,7 +170,7 @@ impl ResponseBody {
                 return Poll::Ready(self.time_out(deadline).map_or(Ok(None), Err));
             }
         };
-        match &piece {
+        match &mut piece {
             Some(Piece::Data(data)) => {
                 if let Some(deadline) = self.is_late() {
                     return Poll::Ready(self.time_out(deadline).map_or(Ok(None), Err));
@@ -171,6 +184,12 @@ impl ResponseBody {
                 }
             }
             Some(Piece::Trailers(trailers)) => {
+                let large = flow.hold.link().pace.blocks.take(flow.receive.stream_id().as_u32());
+                if (large.is_some() || !is_plain_ok(trailers))
+                    && let Err(kind) = self.judge(trailers, large)
+                {
+                    return Poll::Ready(self.misjudged(kind).map_or(Ok(None), Err));
+                }
                 self.span.record_trailers(trailers);
                 self.settle_with(trailers);
                 self.finish();
@@ -178,6 +197,30 @@ impl ResponseBody {
             None => self.finish(),
         }
         Poll::Ready(Ok(piece))
+    }
+
+    /// Whether the trailers can be accepted, with what tonic cannot read in them mended. `large` is their size on the wire,
+    /// if that is over the limit: h2 has dropped some of them if those that are left are less.
+    fn judge(&self, trailers: &mut HeaderMap, large: Option<usize>) -> Result<(), Kind> {
+        if let Some(flow) = &self.flow {
+            let limit = flow.hold.slot().shared().config.http2.max_header_list_size;
+            fields::check_size(trailers, 0, limit)?;
+            if large.is_some_and(|wire| wire > fields::size(trailers) + PADDING) {
+                return Err(Kind::HeaderList { size: None, limit });
+            }
+        }
+        fields::mend_status(trailers, || None)?;
+        match self.timer.explains(trailers) {
+            Some(deadline) => Err(deadline.exceeded(Phase::Responding)),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends a body whose trailers cannot be accepted. The peer has ended the stream.
+    fn misjudged(&mut self, kind: Kind) -> Option<Status> {
+        let mut flow = self.flow.take()?;
+        flow.finished = flow.pump.as_ref().is_none_or(Pump::is_finished);
+        Some(self.status(kind, &flow.hold))
     }
 
     fn settle_with(&self, trailers: &HeaderMap) {
@@ -196,6 +239,12 @@ impl ResponseBody {
     }
 }
 
+/// Whether trailers are a status OK and nothing else, as most are.
+fn is_plain_ok(trailers: &HeaderMap) -> bool {
+    let first = trailers.iter().next();
+    trailers.len() == 1 && first.is_some_and(|(name, value)| name == Status::GRPC_STATUS && value == "0")
+}
+
 impl Flow {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Piece>, h2::Error>> {
         if let Some(data) = ready!(self.receive.poll_data(cx)) {
@@ -205,11 +254,7 @@ impl Flow {
             self.hold.link().saw_data(data.len());
             return Poll::Ready(Ok(Some(Piece::Data(data))));
         }
-        let mut trailers = ready!(self.receive.poll_trailers(cx))?;
-        // Most trailers are a status and nothing else.
-        if let Some(trailers) = trailers.as_mut().filter(|trailers| trailers.len() > 1) {
-            drop_unreadable_details(trailers);
-        }
+        let trailers = ready!(self.receive.poll_trailers(cx))?;
         Poll::Ready(Ok(trailers.map(Piece::Trailers)))
     }
 }

@@ -8,8 +8,10 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::WaitForCancellationFutureOwned;
+use tonic::Code;
 
 use super::inherited::Inherited;
+use super::outcome;
 use crate::error::{Kind, Phase};
 use crate::pool::config::LONGEST;
 
@@ -142,6 +144,15 @@ impl Timer {
         let passed = self.deadline.filter(|deadline| deadline.at <= now);
         let is_cancelled = || self.incoming().is_some_and(Inherited::is_cancelled);
         passed.or_else(|| is_cancelled().then(|| Deadline::cancelled(now)))
+    }
+
+    /// The end of the call's time, if a status CANCELLED of the server's comes from it: a server that ends a call at the
+    /// deadline that it was told may report it this way, and be faster than the timer here (R22).
+    pub(crate) fn explains(&self, status: &HeaderMap) -> Option<Deadline> {
+        match outcome::code(status) {
+            Code::Cancelled => self.overdue(Instant::now()),
+            _ => None,
+        }
     }
 
     /// Ready when the time is over.

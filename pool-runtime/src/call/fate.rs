@@ -3,6 +3,7 @@
 use h2::Reason;
 
 use crate::conn::Link;
+use crate::conn::goaway::GoAway;
 use crate::error::{Kind, Phase};
 
 /// Whether the peer's application may have seen a request.
@@ -64,12 +65,23 @@ pub(crate) fn kind(error: &h2::Error, phase: Phase, link: &Link) -> Kind {
         let problem = error.to_string();
         return Kind::Request { problem };
     }
-    let on_connection = error.is_go_away() && error.is_remote();
+    // A connection that ends takes its calls with it, whoever ended it and for whatever reason.
+    let is_lost = error.is_io() || error.is_go_away();
     match error.reason() {
-        Some(reason) if !on_connection => Kind::Reset { phase, reason },
+        Some(reason) if !is_lost => Kind::Reset { phase, reason },
         _ => Kind::Lost {
             phase,
             reason: link.ended(),
+            detail: detail(error, link).map(String::into_boxed_str),
         },
     }
+}
+
+/// The cause of a connection's end. A peer that sends GOAWAY and closes has given its cause before the transport's error.
+fn detail(error: &h2::Error, link: &Link) -> Option<String> {
+    let ours = GoAway::of(error);
+    let goaway = ours.as_ref().or_else(|| link.goaway());
+    goaway
+        .map(ToString::to_string)
+        .or_else(|| error.get_io().map(ToString::to_string))
 }

@@ -5,14 +5,16 @@ use h2::client::ResponseFuture;
 use http::HeaderMap;
 use tonic::{Code, Status};
 
-use super::deadline::Deadline;
+use super::deadline::{Deadline, Timer};
 use super::fate::Mark;
-use super::head;
+use super::fields::{self, STATUS_FIELD};
+use super::head::{self, Head};
 use super::hold::Hold;
 use super::outcome;
 use super::outgoing::{Outgoing, Pump};
 use crate::Error;
-use crate::error::Kind;
+use crate::error::{Kind, Phase};
+use crate::pool::shared::Shared;
 use crate::status;
 
 /// A request under way: sent, or being sent, with no response yet. Dropped, it cancels the call.
@@ -60,6 +62,23 @@ impl Flight {
     }
 }
 
+impl Flight {
+    /// Why there is no response. Headers over its limit h2 answers with a reset.
+    pub(super) fn unanswered(&self, error: h2::Error, landed: Landed, attempts: u32) -> Unanswered {
+        let stream = self.response.stream_id().as_u32();
+        let shared = landed.hold.slot().shared();
+        let kind = (error.is_reset() && error.is_library())
+            .then(|| landed.hold.link().pace.blocks.take(stream))
+            .flatten()
+            .and_then(|wire| fields::refused(wire, shared.config.http2.max_header_list_size));
+        let Some(kind) = kind else {
+            return Unanswered::Failed(error, landed);
+        };
+        landed.hold.cut_short();
+        Unanswered::NotGrpc(Error::new(kind, &shared.endpoint).after(attempts, true))
+    }
+}
+
 impl Drop for Flight {
     fn drop(&mut self) {
         if let Some(hold) = &self.hold {
@@ -70,23 +89,44 @@ impl Drop for Flight {
 
 /// How a response starts.
 pub(super) struct Start {
-    /// It is none of gRPC's, but a proxy's error page, say.
-    pub(super) not_grpc: Option<Kind>,
+    /// It is none: a proxy's error page, say, or headers that cannot be accepted.
+    pub(super) failure: Option<Kind>,
     /// There is nothing after its headers.
     pub(super) has_ended: bool,
 }
 
 impl Start {
-    pub(super) fn of(response: &http::Response<RecvStream>) -> Self {
-        Self {
-            not_grpc: head::not_grpc(response.status(), response.headers()),
-            has_ended: response.body().is_end_stream(),
-        }
+    /// Judges the headers of a response, and leaves in them only a status that counts and that can be read.
+    pub(super) fn of(
+        response: &mut http::Response<RecvStream>,
+        head: &Head<'_>,
+        shared: &Shared,
+        timer: &Timer,
+    ) -> Self {
+        let has_ended = response.body().is_end_stream();
+        let http_status = response.status();
+        let headers = response.headers_mut();
+        let limit = shared.config.http2.max_header_list_size;
+        let failure = match fields::check_size(headers, STATUS_FIELD, limit) {
+            Err(kind) => Some(kind),
+            Ok(has_status) => {
+                let judged = match (has_status, has_ended) {
+                    (false, _) => Ok(()),
+                    (true, false) => {
+                        fields::remove_status(headers);
+                        Ok(())
+                    }
+                    (true, true) => read_status(headers, head, shared, timer),
+                };
+                judged.err().or_else(|| head::not_grpc(http_status, headers))
+            }
+        };
+        Self { failure, has_ended }
     }
 
     /// The call has failed already, in a way that speaks against the server.
     pub(super) fn is_fault(&self, headers: &HeaderMap) -> bool {
-        match &self.not_grpc {
+        match &self.failure {
             Some(kind) => outcome::is_fault(status::code(kind)),
             None => self.has_ended && outcome::is_fault(outcome::code(headers)),
         }
@@ -96,6 +136,17 @@ impl Start {
     /// somebody answered in its place.
     pub(super) fn is_response(&self, headers: &HeaderMap) -> bool {
         let is_failure = || headers.contains_key(Status::GRPC_STATUS) && outcome::code(headers) != Code::Ok;
-        self.not_grpc.is_none() && !(self.has_ended && is_failure())
+        self.failure.is_none() && !(self.has_ended && is_failure())
+    }
+}
+
+/// The status of a call that is over with its headers.
+fn read_status(headers: &mut HeaderMap, head: &Head<'_>, shared: &Shared, timer: &Timer) -> Result<(), Kind> {
+    let path = head.uri.path();
+    let place = || Some(format!("the server at {} does not implement {path}", shared.endpoint));
+    fields::mend_status(headers, place)?;
+    match timer.explains(headers) {
+        Some(deadline) => Err(deadline.exceeded(Phase::Requesting)),
+        None => Ok(()),
     }
 }

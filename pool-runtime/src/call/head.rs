@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tonic::Status;
 
 use super::deadline::{self, Deadline, GRPC_TIMEOUT};
+use super::fields::MOST_NAMES;
 use crate::Error;
 use crate::error::Kind;
 use crate::pool::shared::Shared;
@@ -40,6 +41,7 @@ impl<'a> Head<'a> {
         common: &'a Common,
         mut own: HeaderMap,
     ) -> Result<Self, Status> {
+        check_names(&own, shared)?;
         let mut uri = uri::Parts::default();
         uri.path_and_query = Some(path);
         Ok(Self {
@@ -52,6 +54,7 @@ impl<'a> Head<'a> {
 
     /// The head of a call that a plain tonic client makes.
     pub(crate) fn of_request(shared: &Shared, uri: Uri, mut headers: HeaderMap) -> Result<Self, Status> {
+        check_names(&headers, shared)?;
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.entry(USER_AGENT).or_insert_with(|| shared.user_agent.clone());
         Ok(Self {
@@ -87,6 +90,13 @@ impl<'a> Head<'a> {
 }
 
 impl Head<'_> {
+    /// Whether the request accepts responses in this encoding.
+    pub(crate) fn accepts(&self, encoding: &HeaderValue) -> bool {
+        let accepted = self.own.get("grpc-accept-encoding").map(HeaderValue::as_bytes);
+        let mut names = accepted.unwrap_or_default().split(|&byte| byte == b',');
+        names.any(|name| name.trim_ascii() == encoding.as_bytes())
+    }
+
     /// Whether the headers as they were stated are right about the deadline, as they are of most calls.
     fn says(&self, deadline: Option<Deadline>, now: Instant) -> bool {
         let said = self.requested.or_else(|| self.common?.timeout);
@@ -107,6 +117,17 @@ fn take_in(own: &mut HeaderMap) -> Option<Duration> {
         own.remove(GRPC_TIMEOUT);
     }
     requested
+}
+
+/// Refuses more names than a header map can hold beside those that every request has: one name too many panics there.
+pub(crate) fn check_names(own: &HeaderMap, shared: &Shared) -> Result<(), Status> {
+    match own.keys_len() {
+        names if names > MOST_NAMES => {
+            let problem = format!("its metadata has {names} names, over the limit of {MOST_NAMES}");
+            Err(Error::new(Kind::Request { problem }, &shared.endpoint).into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Puts `own` over `headers`: its names replace theirs, with as many values as they have.
@@ -139,7 +160,7 @@ fn absolute(mut parts: uri::Parts, shared: &Shared) -> Result<Uri, Status> {
 /// Whether an answer is something else than gRPC: a proxy's error page, say. Such a body is never parsed (R24).
 pub(crate) fn not_grpc(status: StatusCode, headers: &HeaderMap) -> Option<Kind> {
     let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let is_grpc = content_type.is_some_and(|value| value.starts_with(b"application/grpc"));
+    let is_grpc = content_type.is_some_and(is_grpc);
     if (is_grpc && status == StatusCode::OK) || headers.contains_key(Status::GRPC_STATUS) {
         return None;
     }
@@ -147,6 +168,18 @@ pub(crate) fn not_grpc(status: StatusCode, headers: &HeaderMap) -> Option<Kind> 
         http_status: status,
         content_type: content_type.map(|value| String::from_utf8_lossy(value).into_owned()),
     })
+}
+
+/// Whether a media type is `application/grpc`, with a suffix or parameters or without. The type is case-insensitive
+/// (RFC 9110, 8.3.1). `application/grpc-web` is another type.
+fn is_grpc(content_type: &[u8]) -> bool {
+    const GRPC: &[u8] = b"application/grpc";
+    match content_type.split_at_checked(GRPC.len()) {
+        Some((start, rest)) => {
+            start.eq_ignore_ascii_case(GRPC) && matches!(rest.first(), None | Some(b'+' | b';' | b' ' | b'\t'))
+        }
+        None => false,
+    }
 }
 
 #[cfg(test)]

@@ -77,6 +77,7 @@ impl Hedge {
         deadline: Option<Instant>,
     ) -> Verdict {
         if facts.is_final || !self.policy.non_fatal_codes.contains(facts.code as i32) {
+            self.due = None;
             return Verdict::Over;
         }
         match facts.pushback {

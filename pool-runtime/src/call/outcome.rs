@@ -23,6 +23,8 @@ pub(super) struct Failed {
     pub(super) attempts: u32,
     /// The peer's application may have seen the request.
     pub(super) was_sent: bool,
+    /// The delay before another attempt that the deadline leaves no time for.
+    pub(super) too_late: Option<Duration>,
 }
 
 /// What it came to instead.
@@ -76,6 +78,7 @@ impl Failed {
             body: body.filter(Outgoing::can_replay),
             attempts,
             was_sent,
+            too_late: None,
         })
     }
 
@@ -103,18 +106,25 @@ impl Failed {
         matches!(&self.what, What::Error(error) if error.is_exhausted())
     }
 
-    /// What the caller gets. The server's word stays its own; after more than one attempt, [`Error::of`] finds in it how
-    /// many there were.
+    /// What the caller gets. A status of the server's stays as it is; [`Error::of`] finds in it how many attempts there
+    /// were, if there was more than one, and a deadline that left no time for another.
     pub(super) fn into_result(self, endpoint: &Arc<str>) -> Result<http::Response<ResponseBody>, Status> {
-        let Self { attempts, was_sent, .. } = self;
+        let Self {
+            attempts,
+            was_sent,
+            too_late,
+            ..
+        } = self;
         match self.what {
             What::Body(status) => Err(status),
-            What::Error(error) => Err(error.after(attempts, was_sent).into()),
-            What::Answer(response) if attempts > 1 => {
+            What::Error(error) => Err(error.after(attempts, was_sent).too_late(too_late).into()),
+            What::Answer(response) if attempts > 1 || too_late.is_some() => {
                 let code = code(response.headers());
                 let mut status = Status::from_header_map(response.headers())
                     .unwrap_or_else(|| Status::unknown("the status cannot be read"));
-                let error = Error::new(Kind::Answered { code }, endpoint).after(attempts, true);
+                let error = Error::new(Kind::Answered { code }, endpoint)
+                    .after(attempts, true)
+                    .too_late(too_late);
                 status.set_source(Arc::new(error));
                 Err(status)
             }
@@ -142,7 +152,14 @@ pub(super) fn is_fault(code: Code) -> bool {
 /// wrong. And what the pool turns away because it is full, it would not take in sooner if the call asked again.
 fn is_final(kind: &Kind) -> bool {
     match kind {
-        Kind::Connect | Kind::Lost { .. } | Kind::Reset { .. } | Kind::NotGrpc { .. } | Kind::Answered { .. } => false,
+        Kind::Connect
+        | Kind::Lost { .. }
+        | Kind::Reset { .. }
+        | Kind::NotGrpc { .. }
+        | Kind::HeaderList { .. }
+        | Kind::HeaderNames { .. }
+        | Kind::TwoStatuses
+        | Kind::Answered { .. } => false,
         Kind::Config { .. }
         | Kind::Closed
         | Kind::QueueFull { .. }

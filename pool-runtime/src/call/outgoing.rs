@@ -8,14 +8,15 @@
 //! not process can be sent again: the encoded bytes are shared, not copied, and no message is cloned.
 
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use h2::{Reason, SendStream};
-use http_body::Body as _;
+use http_body::{Body as _, Frame};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
@@ -23,6 +24,7 @@ use tonic::{Code, Status};
 
 use super::hold::Hold;
 use super::inherited::carried;
+use crate::panic::Panicked;
 use crate::pool::shared::Shared;
 
 /// How much of a streamed request is kept for sending it again (R10). gRPC's C core keeps 256 KiB too.
@@ -78,15 +80,22 @@ impl Outgoing {
             while let Some(body) = &mut this.rest
                 && (this.size < REPLAY_BUFFER || this.more.is_empty())
             {
-                match Pin::new(body).poll_frame(cx) {
+                match poll_frame(body, cx) {
                     Poll::Ready(Some(Ok(frame))) => {
                         if let Ok(data) = frame.into_data() {
                             this.size += data.len();
                             this.store(data);
                         }
                     }
-                    Poll::Ready(Some(Err(status))) => return Poll::Ready(Err(own(status))),
-                    Poll::Ready(None) => this.rest = None,
+                    Poll::Ready(Some(Err(status))) => {
+                        let dropped = this.drop_rest();
+                        return Poll::Ready(Err(dropped.err().unwrap_or(own(status))));
+                    }
+                    Poll::Ready(None) => {
+                        if let Err(status) = this.drop_rest() {
+                            return Poll::Ready(Err(status));
+                        }
+                    }
                     Poll::Pending => break,
                 }
             }
@@ -113,11 +122,6 @@ impl Outgoing {
         self.rest.is_none()
     }
 
-    /// A body without a single byte: the request's headers end the stream.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.is_complete() && self.size == 0
-    }
-
     /// Whether the peer has nothing to process before it has got this.
     pub(crate) fn is_message(&self) -> bool {
         self.is_message
@@ -127,8 +131,8 @@ impl Outgoing {
         !self.is_lost
     }
 
-    /// Hands a complete body to h2. Memory is no concern: it is all here already. If the stream is gone, the response
-    /// tells why.
+    /// Hands a complete body to h2, an empty one as an empty DATA frame. Memory is no concern: it is all here already. If
+    /// the stream is gone, the response tells why.
     pub(crate) fn send_whole(&self, stream: &mut SendStream<Bytes>) {
         let mut sent = stream.send_data(self.first.clone(), self.more.is_empty());
         for (index, chunk) in self.more.iter().enumerate() {
@@ -190,6 +194,12 @@ impl Outgoing {
         }
     }
 
+    /// Lets go of a body that has ended, which may run the caller's code too.
+    fn drop_rest(&mut self) -> Result<(), Status> {
+        let rest = self.rest.take();
+        catch(|| drop(rest))
+    }
+
     async fn send(&mut self, stream: &mut SendStream<Bytes>, signals: &Signals) -> Result<(), Stopped> {
         send_chunk(stream, self.first.clone()).await?;
         for index in 0..self.more.len() {
@@ -202,7 +212,7 @@ impl Outgoing {
                 if stream.poll_reset(cx).is_ready() {
                     return Poll::Ready(Err(Stopped::Stream));
                 }
-                Pin::new(&mut *body).poll_frame(cx).map(Ok)
+                poll_frame(body, cx).map(Ok)
             });
             match frame.await? {
                 Some(Ok(frame)) => {
@@ -212,7 +222,7 @@ impl Outgoing {
                     }
                 }
                 Some(Err(status)) => return Err(Stopped::Body(own(status))),
-                None => self.rest = None,
+                None => self.drop_rest().map_err(Stopped::Body)?,
             }
         }
         stream.send_data(Bytes::new(), true).map_err(|_| Stopped::Stream)
@@ -258,6 +268,20 @@ fn own(status: Status) -> Status {
     }
 }
 
+/// Polls a body, in which the caller's own stream and encoder run. A panic of theirs ends the call, and not the task that
+/// sends for it: nobody else would reset the stream.
+fn poll_frame(body: &mut Body, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+    catch(|| Pin::new(body).poll_frame(cx)).unwrap_or_else(|status| Poll::Ready(Some(Err(status))))
+}
+
+/// Runs the caller's code. What it panicked in is not used again.
+fn catch<T>(run: impl FnOnce() -> T) -> Result<T, Status> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|payload| {
+        let panicked = Panicked::new(&*payload);
+        Status::internal(format!("the request stream or its encoder failed: {panicked}"))
+    })
+}
+
 /// Why a body was not sent to its end.
 enum Stopped {
     /// The stream or its connection is gone; the response tells why.
@@ -292,8 +316,9 @@ async fn run(mut outgoing: Outgoing, hold: Hold, mut stream: SendStream<Bytes>, 
     if let Some(Err(Stopped::Body(status))) = sending.await {
         // What comes after the message that failed would be sent again without it.
         outgoing.forget();
+        let dropped = outgoing.drop_rest();
         // The only place that sets it, and once.
-        let _ = signals.failed.set(status);
+        let _ = signals.failed.set(dropped.err().unwrap_or(status));
         stream.send_reset(Reason::CANCEL);
     }
     // The stream's handle goes before the slot does.

@@ -96,7 +96,10 @@ impl<'a> Race<'a> {
             if under_way > 0 && failed.is_turned_away() {
                 continue;
             }
-            if hedge.failed(facts, allowed, under_way, Instant::now(), deadline) == Verdict::Over {
+            let now = Instant::now();
+            if hedge.failed(facts, allowed, under_way, now, deadline) == Verdict::Over {
+                // One that is due, and does not come, comes too late.
+                failed.too_late = hedge.due().map(|due| due.saturating_duration_since(now));
                 failed.attempts = sent + u32::try_from(under_way).unwrap_or(u32::MAX);
                 failed.was_sent = was_sent || under_way > 0;
                 return failed.into_result(&shared.endpoint);

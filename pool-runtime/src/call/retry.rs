@@ -17,6 +17,8 @@ pub(super) struct Retry<'a> {
     made: u32,
     /// Delays since the backoff began, or began anew.
     delays: u32,
+    /// The delay before another attempt that there is not, because it reaches to the deadline.
+    too_late: Option<Duration>,
 }
 
 /// What the decision needs to know beyond the failure.
@@ -36,6 +38,7 @@ impl<'a> Retry<'a> {
             policy,
             made: 0,
             delays: 0,
+            too_late: None,
         }
     }
 
@@ -47,6 +50,11 @@ impl<'a> Retry<'a> {
     /// Attempts that have failed.
     pub(super) fn made(&self) -> u32 {
         self.made
+    }
+
+    /// The delay before another attempt, if there was none for the deadline alone.
+    pub(super) fn too_late(&self) -> Option<Duration> {
+        self.too_late
     }
 
     /// An attempt has failed: the delay before the next, or `None` if it was the last.
@@ -74,7 +82,11 @@ impl<'a> Retry<'a> {
                 delay(self.policy, self.delays, around.random)
             }
         };
-        around.left.is_none_or(|left| delay < left).then_some(delay)
+        if around.left.is_some_and(|left| delay >= left) {
+            self.too_late = Some(delay);
+            return None;
+        }
+        Some(delay)
     }
 }
 

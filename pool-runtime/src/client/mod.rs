@@ -7,18 +7,17 @@ mod reply;
 mod settings;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
 use prost::Message;
 use tonic::client::Grpc;
 use tonic::codec::{Codec, CompressionEncoding, Streaming};
-use tonic::codegen::tokio_stream::Stream;
+use tonic::codegen::tokio_stream::{self, Stream};
 use tonic::service::Interceptor;
 use tonic::{GrpcMethod, Request, Response, Status};
 
-use self::reply::GRPC_ENCODING;
 use self::settings::{Settings, common, sanitized};
 use crate::Pool;
 use crate::call::{self, Head, Options, Outgoing, Source};
@@ -26,7 +25,7 @@ use crate::call_options::CallOptions;
 use crate::method::{Deadline, Method};
 use crate::precedence::{Sizes, Stated, smaller};
 use crate::service::Caller;
-use crate::unary;
+use crate::unary::{self, GRPC_ENCODING};
 
 /// The state behind an annotated client: its pool and its settings.
 #[derive(Clone)]
@@ -61,13 +60,15 @@ impl Client {
         self
     }
 
-    /// Adds an interceptor; the one added last runs first.
+    /// Adds an interceptor; the one added last runs first. There is one of it for all calls of this client and of its
+    /// clones, which take turns.
     #[must_use]
     pub fn with_interceptor<I>(mut self, interceptor: I) -> Self
     where
-        I: Interceptor + Clone + Send + Sync + 'static,
+        I: Interceptor + Send + 'static,
     {
-        self.set(|settings| settings.interceptors.insert(0, Arc::new(interceptor)));
+        let interceptor = Arc::new(Mutex::new(interceptor));
+        self.set(|settings| settings.interceptors.insert(0, interceptor));
         self
     }
 
@@ -160,7 +161,8 @@ impl Client {
         C::Decode: Sync,
     {
         let (mut grpc, request, path) = self.prepare(method, request)?;
-        grpc.unary(request, path, codec).await
+        let request = request.map(tokio_stream::once);
+        reply::single(grpc.streaming(request, path, codec).await?).await
     }
 
     /// One request, a stream of responses.
@@ -193,7 +195,7 @@ impl Client {
         S: Stream<Item = C::Encode> + Send + 'static,
     {
         let (mut grpc, request, path) = self.prepare(method, request)?;
-        grpc.client_streaming(request, path, codec).await
+        reply::single(grpc.streaming(request, path, codec).await?).await
     }
 
     /// A stream of requests, a stream of responses.
@@ -220,10 +222,13 @@ impl Client {
         request: Request<T>,
     ) -> Result<(Grpc<Caller>, Request<T>, PathAndQuery), Status> {
         let request = self.intercept(method, request)?;
+        // Before tonic adds its own headers.
+        call::check_names(request.metadata().as_ref(), self.pool.shared())?;
         let (options, sizes) = self.stated(method, request.extensions().get());
         let caller = Caller {
             shared: self.pool.shared().clone(),
             options,
+            limit: sizes.response.unwrap_or(unary::DEFAULT_MAX_DECODING),
         };
         Ok((
             self.settings.apply(Grpc::new(caller), sizes),

@@ -1,7 +1,7 @@
 //! The response of a unary call of prost messages, as tonic would give it.
 
 use http::response::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 use http_body::Body as _;
 use tonic::codec::{Codec, CompressionEncoding, Streaming};
 use tonic::metadata::MetadataMap;
@@ -9,10 +9,7 @@ use tonic::{Code, Response, Status};
 
 use super::settings::{Settings, in_order};
 use crate::call::ResponseBody;
-use crate::status::drop_unreadable_details;
-use crate::unary::Failure;
-
-pub(super) const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+use crate::unary::{self, Failure, GRPC_ENCODING};
 
 /// The response of a unary call, of what was read of it.
 pub(super) fn of<M>(parts: Parts, received: Result<(M, HeaderMap), Failure>) -> Result<Response<M>, Status> {
@@ -46,57 +43,69 @@ impl Settings {
         C: Codec,
         C::Decode: Sync,
     {
-        let (parts, body) = response.into_parts();
+        let (parts, mut body) = response.into_parts();
         if body.is_end_stream() {
             return Err(failed(Failure::Empty, parts.headers));
         }
-        let encoding = self.encoding(&parts.headers)?;
-        let mut messages = Streaming::new_response(codec.decoder(), body, parts.status, encoding, limit);
-        let message = match messages.message().await {
-            Ok(Some(message)) => message,
-            Ok(None) => return Err(Status::unimplemented("the response has no message")),
-            Err(status) => return Err(failed(Failure::Status(status), parts.headers)),
-        };
-        let mut headers = parts.headers;
-        if let Some(trailers) = messages.trailers().await? {
-            headers.extend(trailers.into_headers());
-        }
-        Ok(Response::from_parts(
-            MetadataMap::from_headers(headers),
-            message,
-            parts.extensions,
-        ))
+        let limit = limit.unwrap_or(unary::DEFAULT_MAX_DECODING);
+        body.limit_messages(limit, "");
+        let encoding = self.encoding(&parts.headers).unwrap_or_else(|unknown| {
+            body.refuse_compressed(unknown);
+            None
+        });
+        let messages = Streaming::new_response(codec.decoder(), body, parts.status, encoding, Some(limit));
+        let metadata = MetadataMap::from_headers(parts.headers);
+        single(Response::from_parts(metadata, messages, parts.extensions)).await
     }
 
-    /// How the response is compressed; INTERNAL if this client cannot undo it (R26).
-    fn encoding(&self, headers: &HeaderMap) -> Result<Option<CompressionEncoding>, Status> {
-        let name = headers.get(GRPC_ENCODING).map(HeaderValue::as_bytes);
+    /// How the response is compressed, or the name of an encoding that this client cannot undo.
+    fn encoding(&self, headers: &HeaderMap) -> Result<Option<CompressionEncoding>, HeaderValue> {
+        let name = headers.get(GRPC_ENCODING);
         for encoding in in_order(self.accept_compressed) {
-            if name == Some(encoding.to_string().as_bytes()) {
+            if name.is_some_and(|name| name.as_bytes() == encoding.to_string().as_bytes()) {
                 return Ok(Some(encoding));
             }
         }
         match name {
-            None | Some(b"identity") => Ok(None),
-            Some(other) => Err(Status::internal(format!(
-                "the response is compressed with {}, which was not asked for",
-                String::from_utf8_lossy(other)
-            ))),
+            Some(other) if other != "identity" => Err(other.clone()),
+            _ => Ok(None),
         }
     }
 }
 
+/// The response of a method that answers with one message, read from a stream of them. None and a second one are
+/// UNIMPLEMENTED (gRPC statuscodes); tonic says INTERNAL to the one, and drops the other.
+pub(super) async fn single<M>(response: Response<Streaming<M>>) -> Result<Response<M>, Status> {
+    let (metadata, mut messages, extensions) = response.into_parts();
+    let mut headers = metadata.into_headers();
+    let message = match messages.message().await {
+        Ok(Some(message)) => message,
+        Ok(None) => return Err(failed(Failure::Status(no_message()), headers)),
+        Err(status) => return Err(failed(Failure::Status(status), headers)),
+    };
+    match messages.message().await {
+        Ok(None) => {}
+        Ok(Some(_)) => return Err(failed(Failure::Status(unary::second_message()), headers)),
+        Err(status) => return Err(failed(Failure::Status(status), headers)),
+    }
+    if let Some(trailers) = messages.trailers().await? {
+        headers.extend(trailers.into_headers());
+    }
+    Ok(Response::from_parts(
+        MetadataMap::from_headers(headers),
+        message,
+        extensions,
+    ))
+}
+
 /// The status of a call whose response began with `headers`, which its metadata has too.
-fn failed(failure: Failure, mut headers: HeaderMap) -> Status {
+fn failed(failure: Failure, headers: HeaderMap) -> Status {
     let mut status = match failure {
-        Failure::Empty => {
-            drop_unreadable_details(&mut headers);
-            match Status::from_header_map(&headers) {
-                Some(status) if status.code() != Code::Ok => return status,
-                Some(_) => Status::unimplemented("the response has no message"),
-                None => no_status(),
-            }
-        }
+        Failure::Empty => match Status::from_header_map(&headers) {
+            Some(status) if status.code() != Code::Ok => return status,
+            Some(_) => no_message(),
+            None => no_status(),
+        },
         Failure::Status(status) => status,
         Failure::Trailers(trailers) => {
             Status::from_header_map(&trailers).unwrap_or_else(|| Status::unknown("the status cannot be read"))
@@ -113,4 +122,8 @@ fn failed(failure: Failure, mut headers: HeaderMap) -> Status {
 /// There is no OK without a status.
 fn no_status() -> Status {
     Status::unknown("the response ended without a status")
+}
+
+fn no_message() -> Status {
+    Status::unimplemented("the response has no message")
 }

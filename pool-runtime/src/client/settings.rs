@@ -1,6 +1,6 @@
 //! What is set on a client, and the headers that follow from it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, TE, USER_AGENT};
@@ -27,18 +27,19 @@ pub(super) struct Settings {
     pub(super) common: Common,
 }
 
-/// An interceptor that is shared by all calls of a client. tonic's interceptors take `&mut self`; each call runs a
-/// clone, as each clone of a tonic client does.
+/// An interceptor that all calls of a client share, and those of its clones.
 pub(super) trait Intercept: Send + Sync {
     fn intercept(&self, request: Request<()>) -> Result<Request<()>, Status>;
 }
 
-impl<I> Intercept for I
+/// tonic's interceptors take `&mut self`, so calls take turns. One that panics has harmed its own call: the others go on
+/// with the state that it left.
+impl<I> Intercept for Mutex<I>
 where
-    I: Interceptor + Clone + Send + Sync,
+    I: Interceptor + Send,
 {
     fn intercept(&self, request: Request<()>) -> Result<Request<()>, Status> {
-        self.clone().call(request)
+        self.lock().unwrap_or_else(PoisonError::into_inner).call(request)
     }
 }
 

@@ -10,6 +10,7 @@ use h2::client::{ResponseFuture, SendRequest};
 use tokio::time::Instant;
 
 use super::control::Control;
+use super::goaway::GoAway;
 use super::pace::Pace;
 use crate::pool::event::CloseReason;
 
@@ -32,6 +33,7 @@ pub(crate) struct Link {
     /// h2's lock has ordered it.
     turns: AtomicU64,
     ended: OnceLock<CloseReason>,
+    goaway: OnceLock<GoAway>,
 }
 
 impl Link {
@@ -63,6 +65,16 @@ impl Link {
         self.message_size.store((average * 7 + size) / 8, Relaxed);
     }
 
+    /// The peer has sent this. The first one counts.
+    pub(crate) fn note(&self, goaway: GoAway) {
+        let _ = self.goaway.set(goaway);
+    }
+
+    /// The peer's GOAWAY.
+    pub(crate) fn goaway(&self) -> Option<&GoAway> {
+        self.goaway.get()
+    }
+
     pub(crate) fn end(&self, reason: CloseReason) {
         // The first reason stays: the driver's, or that its task was dropped.
         let _ = self.ended.set(reason);
@@ -84,11 +96,10 @@ impl Connection {
     }
 
     /// Opens a stream. An error means that nothing of the request has left.
-    pub(crate) fn open(
-        &self,
-        head: http::Request<()>,
-        end_of_stream: bool,
-    ) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
-        self.send.clone().send_request(head, end_of_stream)
+    ///
+    /// The headers never end it: where a request has no message, gRPC asks for an empty DATA frame with END_STREAM
+    /// (PROTOCOL-HTTP2, "Requests"), and grpc-go before 1.84 waits for it.
+    pub(crate) fn open(&self, head: http::Request<()>) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
+        self.send.clone().send_request(head, false)
     }
 }

@@ -11,13 +11,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use h2::Reason;
 use h2::client::SendRequest;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::Link;
 use super::control::{Drain, Orders};
+use super::goaway::GoAway;
 use super::handshake::{Http2, Ready};
 use super::keepalive::{Dead, KeepAlive, KeepAliveConfig};
 use super::load::Load;
@@ -149,8 +149,12 @@ where
         let Some(probe) = &mut self.probe else { return };
         if let Poll::Ready(Err(error)) = probe.poll_ready(cx) {
             self.probe = None;
-            match goaway(&error) {
-                Some(reason) => self.owner.going_away(reason),
+            match GoAway::of(&error).filter(|goaway| goaway.is_remote) {
+                Some(goaway) => {
+                    let reason = goaway.reason();
+                    self.link.note(goaway);
+                    self.owner.going_away(reason);
+                }
                 None => {
                     self.parting = true;
                     self.timer.as_mut().reset(Instant::now() + FAREWELL);
@@ -241,12 +245,4 @@ impl<T, O> Drop for Driver<T, O> {
     fn drop(&mut self) {
         self.link.control.end();
     }
-}
-
-/// What the peer's GOAWAY closes its connection for, if `error` is one.
-pub(crate) fn goaway(error: &h2::Error) -> Option<CloseReason> {
-    (error.is_go_away() && error.is_remote()).then(|| match error.reason() {
-        Some(Reason::ENHANCE_YOUR_CALM) => CloseReason::TooManyPings,
-        _ => CloseReason::GoAway,
-    })
 }

@@ -37,6 +37,24 @@ impl Default for Http2Settings {
     }
 }
 
+/// The most that `max_header_list_size` may be: what h2 and Go's HTTP/2 accept unless told otherwise.
+pub(crate) const MAX_HEADER_LIST: u32 = 16 << 20;
+
+/// The least that it may be: a failure in the headers (`:status`, `content-type`, `date`, `grpc-status` and
+/// `grpc-message`) has 255 bytes with an empty message.
+pub(crate) const MIN_HEADER_LIST: u32 = 256;
+
+/// The least that h2 is told to accept.
+const MIN_ENGINE_HEADER_LIST: u32 = 1 << 20;
+
+/// The size of header lists that h2 accepts, which is also what the peer is told. It is above the pool's own limit,
+/// because h2 cuts trailers over its limit and does not report it; and ends the connection, with all its calls, at four
+/// times its limit. Lists between the two are measured when they have been read. That a block was cut can be told from
+/// its fields and its size on the wire if h2 reads three times the pool's limit, or more ([`super::blocks`]).
+fn engine_header_list(limit: u32) -> u32 {
+    limit.saturating_mul(4).max(MIN_ENGINE_HEADER_LIST)
+}
+
 /// How much may be read while the peer's SETTINGS are awaited.
 const HANDSHAKE_BUDGET: usize = 64 << 10;
 
@@ -63,6 +81,7 @@ pub(crate) async fn handshake<T>(transport: T, settings: &Http2Settings, pace: &
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
+    pace.blocks.watch(settings.max_header_list_size as usize);
     let paced = Paced::new(transport, pace.clone());
     let (send, mut http2) = Builder::new()
         .enable_push(false)
@@ -70,7 +89,7 @@ where
         .initial_window_size(settings.initial_stream_window)
         .initial_connection_window_size(settings.initial_connection_window)
         .max_frame_size(settings.max_frame_size)
-        .max_header_list_size(settings.max_header_list_size)
+        .max_header_list_size(engine_header_list(settings.max_header_list_size))
         .data_frame_budget(DATA_FRAME_BUDGET)
         .max_send_buffer_size(SEND_BUFFER)
         .handshake(paced)

@@ -14,12 +14,14 @@
 //! A connection is one task ([`driver`]) and any number of handles ([`connection`]): callers open streams on it from
 //! their own tasks and poll the responses themselves. When the last handle is gone, h2 says GOAWAY and closes.
 
-pub(crate) mod connection;
+pub(crate) mod blocks;
+mod connection;
 pub(crate) mod connector;
 pub(crate) mod control;
 pub(crate) mod dial;
 pub(crate) mod driver;
 pub(crate) mod error;
+pub(crate) mod goaway;
 pub(crate) mod handshake;
 mod happy_eyeballs;
 pub(crate) mod io;

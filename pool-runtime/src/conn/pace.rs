@@ -18,6 +18,7 @@ use bytes::BufMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::io::poll_read_buf;
 
+use super::blocks::{Blocks, Frames};
 use super::protocol;
 
 /// A frame's head: 24 bits of length, then type, flags and stream (RFC 9113, 4.1).
@@ -47,6 +48,7 @@ pub(crate) struct Pace {
     answered: AtomicBool,
     /// The first [`protocol::KEPT`] bytes from a peer whose SETTINGS have not been seen.
     first: Mutex<Vec<u8>>,
+    pub(crate) blocks: Blocks,
 }
 
 impl Pace {
@@ -99,6 +101,7 @@ pub(crate) struct Paced<T> {
     pace: Arc<Pace>,
     /// Until a first response has begun.
     scan: Option<Scan>,
+    frames: Frames,
 }
 
 /// Looks for the peer's SETTINGS and its first response: HEADERS, or a GOAWAY that includes a stream. SETTINGS are to be its first frame, but h2 lets a peer acknowledge
@@ -177,12 +180,14 @@ impl<T> Paced<T> {
             inner,
             pace,
             scan: Some(Scan::new()),
+            frames: Frames::default(),
         }
     }
 
     fn count_read(&mut self, bytes: &[u8]) {
         let read = self.pace.read.load(Relaxed) + bytes.len() as u64;
         self.pace.read.store(read, Relaxed);
+        self.frames.read(bytes, &self.pace.blocks);
         let Some(scan) = &mut self.scan else { return };
         scan.read(bytes);
         if scan.has_settings {

@@ -246,7 +246,13 @@ impl Builder {
         self
     }
 
-    /// The most bytes of headers that are accepted in a response. Default 64 KiB.
+    /// The size of the largest header list that is accepted in a response: its headers, or its trailers. Each field counts
+    /// its name, its value and 32 bytes (RFC 9113, 6.5.2). Default 64 KiB, eight times what gRPC's C core accepts; at least
+    /// 256 bytes and at most 16 MiB.
+    ///
+    /// A call whose response goes over it fails with RESOURCE_EXHAUSTED, and the other calls of the connection go on. A
+    /// list of more than four times the limit, or 1 MiB if that is more, cannot be read as a whole; from four times
+    /// that size on it ends the connection (UNAVAILABLE). A list of more than 12,000 names is RESOURCE_EXHAUSTED, too.
     pub fn max_header_list_size(mut self, bytes: u32) -> Self {
         self.config.http2.max_header_list_size = bytes;
         self

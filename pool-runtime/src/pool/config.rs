@@ -14,7 +14,7 @@ use super::bounds::Bounds;
 use super::picker::Strategy;
 use super::policy::{Overflow, Policy};
 use crate::Error;
-use crate::conn::handshake::Http2Settings;
+use crate::conn::handshake::{Http2Settings, MAX_HEADER_LIST, MIN_HEADER_LIST};
 use crate::conn::keepalive::KeepAliveConfig;
 
 /// Longer is as good as never, and clocks can add it without overflow: about 30 years.
@@ -25,6 +25,8 @@ const MAX_WINDOW: u32 = (1 << 31) - 1;
 
 /// RFC 9113, 6.5.2.
 const FRAME_SIZES: std::ops::RangeInclusive<u32> = (1 << 14)..=((1 << 24) - 1);
+
+const HEADER_LISTS: std::ops::RangeInclusive<u32> = MIN_HEADER_LIST..=MAX_HEADER_LIST;
 
 /// Everything that is set on a [`Builder`](crate::Builder), transport aside.
 #[derive(Debug, Clone)]
@@ -153,8 +155,8 @@ impl Config {
             ),
             (
                 "max_header_list_size",
-                self.http2.max_header_list_size == 0,
-                "is 0: no response could be read",
+                !HEADER_LISTS.contains(&self.http2.max_header_list_size),
+                "is not in 256..=2^24: a gRPC status alone has more than 200 bytes",
             ),
         ];
         for (field, wrong, problem) in rows {

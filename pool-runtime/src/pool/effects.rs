@@ -6,11 +6,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Release;
 
+use h2::Reason;
 use tokio::time::Instant;
 
 use super::core::{ConnectionId, Effect, Refusal};
 use super::dial::{self, Dial};
-use super::event::Event;
+use super::event::{CloseReason, Event};
 use super::member::Member;
 use super::shared::{Answer, Notifier, PoolCore, Shared, slot_on};
 use super::slot::Slot;
@@ -95,10 +96,33 @@ impl Shared {
         work
     }
 
+    /// Tells the peer's GOAWAY, if that is why the connection drains.
+    fn tell_goaway(&self, draining: &Draining) {
+        let Draining {
+            connection,
+            link,
+            order,
+            ..
+        } = draining;
+        let Some(goaway) = link.goaway().filter(|_| is_goaway(order.reason)) else {
+            return;
+        };
+        match goaway.code {
+            Reason::NO_ERROR => tracing::debug!(endpoint = %self.endpoint, connection, "{goaway}"),
+            _ => tracing::warn!(endpoint = %self.endpoint, connection, "{goaway}"),
+        }
+        self.tell(|| Event::GoAway {
+            connection: *connection,
+            code: goaway.code.into(),
+            debug_data: &goaway.debug_data,
+        });
+    }
+
     fn carry_out(self: &Arc<Self>, work: Work) {
-        for draining in work.drains {
+        for mut draining in work.drains {
             draining.link.control.drain(draining.order);
-            drop(draining.handle);
+            drop(draining.handle.take());
+            self.tell_goaway(&draining);
             self.tell(|| Event::Draining {
                 connection: draining.connection,
                 reason: draining.order.reason,
@@ -115,4 +139,8 @@ impl Shared {
             dial::spawn(dial, at);
         }
     }
+}
+
+fn is_goaway(reason: CloseReason) -> bool {
+    matches!(reason, CloseReason::GoAway | CloseReason::TooManyPings)
 }

@@ -47,6 +47,16 @@ pub enum Event<'a> {
         /// How long it took to fail.
         took: Duration,
     },
+    /// The peer sent GOAWAY: the connection drains for it.
+    GoAway {
+        /// The connection's number.
+        connection: u64,
+        /// The HTTP/2 error code (RFC 9113, 7): 0 is NO_ERROR, and a server that recycles its connections; 11 is
+        /// ENHANCE_YOUR_CALM.
+        code: u32,
+        /// The text that the peer sent with it, escaped to ASCII and at most 256 bytes; empty if there was none.
+        debug_data: &'a str,
+    },
     /// A connection takes no more calls; those in flight finish.
     Draining {
         /// Its number.
@@ -118,9 +128,10 @@ pub enum CloseReason {
     UsedUp,
     /// So many calls were cut short on it that h2 would soon end it.
     Resets,
-    /// The peer sent GOAWAY.
+    /// The peer sent GOAWAY. [`Event::GoAway`] has its code and its text.
     GoAway,
-    /// The peer sent GOAWAY with ENHANCE_YOUR_CALM: it is pinged or called too eagerly.
+    /// The peer sent GOAWAY with ENHANCE_YOUR_CALM and the debug data "too_many_pings" (gRFC A8). With keepalive on, the
+    /// interval of later connections is doubled.
     TooManyPings,
     /// It was opened past the maximum (`Overflow::Loose`) and given back.
     Surplus,

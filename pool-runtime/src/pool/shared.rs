@@ -27,8 +27,8 @@ use super::slot::Slot;
 use super::waiters::Waiter;
 use crate::Error;
 use crate::conn::dial::Dialer;
-use crate::conn::driver::goaway;
 use crate::conn::error::ConnectError;
+use crate::conn::goaway::GoAway;
 use crate::conn::keepalive::KeepAliveConfig;
 use crate::conn::progress::Phase;
 use crate::conn::{Connection, Link};
@@ -276,7 +276,7 @@ impl Shared {
 
     pub(crate) fn going_away(self: &Arc<Self>, connection: ConnectionId, reason: CloseReason) {
         let is_news = self.step(|core, out| core.going_away(connection, reason, Instant::now(), fastrand::f64(), out));
-        if is_news && reason == CloseReason::TooManyPings {
+        if is_news && reason == CloseReason::TooManyPings && self.config.keep_alive().is_some() {
             self.complaints.fetch_add(1, Relaxed);
             tracing::warn!(endpoint = %self.endpoint, "the peer says too_many_pings: keepalive interval doubled");
         }
@@ -284,8 +284,10 @@ impl Shared {
 
     /// A call failed with its connection. The connection's task may not have had its turn yet, and the call may be
     /// sent again at once: it must not get the same connection.
-    pub(crate) fn call_failed_with(self: &Arc<Self>, connection: ConnectionId, error: &h2::Error) {
-        if let Some(reason) = goaway(error) {
+    pub(crate) fn call_failed_with(self: &Arc<Self>, connection: ConnectionId, link: &Link, error: &h2::Error) {
+        if let Some(goaway) = GoAway::of(error).filter(|goaway| goaway.is_remote) {
+            let reason = goaway.reason();
+            link.note(goaway);
             self.going_away(connection, reason);
         } else if error.is_io() || error.is_go_away() {
             self.step(|core, out| core.found_dead(connection, Instant::now(), out));

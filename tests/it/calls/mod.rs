@@ -5,6 +5,7 @@ mod deadline;
 mod errors;
 mod flow;
 mod inherit;
+mod panics;
 mod shapes;
 mod spans;
 mod wire;

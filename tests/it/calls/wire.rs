@@ -161,6 +161,32 @@ async fn interceptors_run_the_last_added_first_on_every_shape() {
 }
 
 #[tokio::test]
+async fn all_calls_share_an_interceptor() {
+    struct NotClone(u32);
+
+    let (server, log) = recording().await;
+    let mut calls = NotClone(0);
+    let client = client(server.uri()).with_interceptor(move |mut request: Request<()>| {
+        calls.0 += 1;
+        request.metadata_mut().insert("x-count", calls.0.into());
+        Ok(request)
+    });
+    let clone = client.clone().max_decoding_message_size(1_000);
+    client.unary(echo()).await.unwrap();
+    clone.client_stream(tokio_stream::iter([echo()])).await.unwrap();
+    client.server_stream(echo()).await.unwrap();
+    clone.unary(echo()).await.unwrap();
+    idle(client.pool()).await;
+    let counts: Vec<_> = log
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|request| request.header("x-count").unwrap().to_owned())
+        .collect();
+    assert_eq!(counts, ["1", "2", "3", "4"]);
+}
+
+#[tokio::test]
 async fn an_interceptor_that_refuses_is_the_callers_error_and_nothing_is_sent() {
     let server = TestServer::start().await;
     let ran = Arc::new(Mutex::new(0));

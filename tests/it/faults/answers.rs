@@ -26,7 +26,7 @@ async fn a_web_servers_answer_is_its_status_and_never_parsed() {
         (404, Code::Unimplemented),
         (418, Code::Unknown),
         (429, Code::Unavailable),
-        (431, Code::Internal),
+        (431, Code::Unknown),
         (500, Code::Unknown),
         (502, Code::Unavailable),
         (503, Code::Unavailable),

@@ -1,9 +1,10 @@
 //! GOAWAY of every kind (R8, R15): what was processed finishes, what was not is sent again, nothing fails.
 
 use std::io;
+use std::sync::{Arc, Mutex};
 
 use h2::Reason;
-use pool_runtime::{CloseReason, ConnectionState, Phase, Pool};
+use pool_runtime::{CloseReason, ConnectionState, Event, Phase, Pool};
 use tests::fault::{Conn, FaultServer, cases};
 use tests::pb::TestRequest;
 use tests::pb::test_service_client::TestServiceClient;
@@ -263,6 +264,74 @@ async fn too_many_pings_is_named_and_fails_nothing() {
     assert_eq!(connections, [0, 1]);
     assert_eq!(seen.draining(), [CloseReason::TooManyPings]);
     check_recovers(client, server, 1).await;
+}
+
+/// What the pool makes of a GOAWAY: the events, and whether a failed call shows its text.
+#[tokio::test]
+async fn only_too_many_pings_is_called_so() {
+    let long = "d".repeat(1_000);
+    let calm = Reason::ENHANCE_YOUR_CALM;
+    let rows: [(Reason, &str, CloseReason, &str); 6] = [
+        (calm, "too_many_pings", CloseReason::TooManyPings, "too_many_pings"),
+        (calm, "too_many_resets", CloseReason::GoAway, "too_many_resets"),
+        (calm, "", CloseReason::GoAway, ""),
+        (
+            Reason::NO_ERROR,
+            "too_many_pings",
+            CloseReason::GoAway,
+            "too_many_pings",
+        ),
+        (
+            Reason::INTERNAL_ERROR,
+            "a\n\"b\"\0",
+            CloseReason::GoAway,
+            r#"a\n\"b\"\0"#,
+        ),
+        (Reason::PROTOCOL_ERROR, &long, CloseReason::GoAway, &long[..256]),
+    ];
+    for (code, debug_data, reason, shown) in rows {
+        let sent = debug_data.to_owned();
+        let server = FaultServer::start(move |mut conn: Conn| {
+            let debug_data = sent.clone();
+            async move {
+                conn.handshake(&[]).await?;
+                let request = conn.next_request().await?;
+                if conn.index() > 0 {
+                    conn.reply(&request).await?;
+                    return conn.serve().await;
+                }
+                conn.goaway(request.stream, code, &debug_data).await?;
+                conn.close().await
+            }
+        })
+        .await;
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let log = events.clone();
+        let (builder, seen) = Seen::by(Pool::builder(server.uri()).max_connections(1));
+        let builder = builder.observer(move |event: &Event<'_>| {
+            if let Event::GoAway {
+                connection,
+                code,
+                debug_data,
+            } = event
+            {
+                log.lock().unwrap().push((*connection, *code, (*debug_data).to_owned()));
+            }
+        });
+        let client = Client::new(builder.build().unwrap());
+        let status = within("a call", client.unary(echo())).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+        let text = format!("the peer sent GOAWAY {code:?}");
+        assert!(
+            status.message().contains(&text) && status.message().contains(shown),
+            "{status:?}"
+        );
+        assert!(status.message().len() < 500, "{status:?}");
+        assert_eq!(seen.draining(), [reason], "{code:?} {debug_data:?}");
+        assert_eq!(events.lock().unwrap()[..], [(1, u32::from(code), shown.to_owned())]);
+        within("the next call", client.read(echo())).await.unwrap();
+        check_clean(&client, server).await;
+    }
 }
 
 #[tokio::test]

@@ -3,14 +3,18 @@
 
 mod answers;
 mod cancelled;
+mod conformance;
 mod elsewhere;
 mod ends;
 mod floods;
 mod fuzzed;
 mod goaway;
+mod header_lists;
 mod interop;
 mod keepalive;
+mod late;
 mod limits;
+mod lost;
 mod malformed;
 mod recycling;
 mod resets;

@@ -17,7 +17,8 @@ use tonic::{Code, Response};
 
 use super::Step::{Cut, Fail, FailLate, Http, PushBack, Reply, Reset};
 use super::{
-    Client, Extra, NEVER, echo, failing, failing_first, pool, pool_of, previous, retry, retry_after, scripted, steps,
+    Client, Extra, NEVER, echo, failing, failing_first, hedge, pool, pool_of, previous, retry, retry_after, scripted,
+    steps,
 };
 use crate::calls::{endless, eventually, facts, idle, no_more_tasks_than, one_slot, tasks};
 
@@ -347,6 +348,41 @@ async fn a_delay_that_reaches_past_the_deadline_is_not_waited_for() {
     assert_eq!((status.code(), status.message()), (Code::Unavailable, "as told"));
     assert!(began.elapsed() < NEVER / 2);
     assert_eq!((server.stats().streams_total, pool.stats().retried), (1, 0));
+}
+
+#[tokio::test]
+async fn an_error_names_a_retry_too_late_for_the_deadline() {
+    let rows = [
+        (Fail(Code::Unavailable), retry_after(3, NEVER)),
+        (PushBack("3600000"), retry(3)),
+        (PushBack("3600000"), hedge(3, NEVER * 9)),
+        (Http("503"), retry_after(3, NEVER)),
+        (Cut, retry_after(3, NEVER)),
+    ];
+    for (what, attempts) in rows {
+        let (server, _log) = steps([what]).await;
+        let client = Client::new(&pool(server.uri()), attempts).with_deadline(NEVER / 2);
+        let status = within("a call", client.unary(echo())).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable, "{what:?}: {status:?}");
+        let error = Error::of(&status).unwrap_or_else(|| panic!("{what:?}: {status:?}"));
+        let delay = error.retry_outlasts_deadline().unwrap();
+        assert!(delay > NEVER / 2, "{what:?}: {delay:?}");
+        assert!(error.to_string().contains("past the deadline"), "{error}");
+        assert_eq!(error.attempts(), 1, "{what:?}");
+    }
+    // Where the policy or the server allows no other attempt, the deadline is not the reason.
+    for (what, attempts) in [
+        (Fail(Code::Unavailable), retry(2)),
+        (Fail(Code::NotFound), retry_after(3, NEVER)),
+        (PushBack("-1"), retry_after(3, NEVER)),
+        (Fail(Code::NotFound), hedge(3, NEVER)),
+    ] {
+        let (server, _log) = steps([what, what]).await;
+        let client = Client::new(&pool(server.uri()), attempts).with_deadline(NEVER / 2);
+        let status = within("a call", client.unary(echo())).await.unwrap_err();
+        let delay = Error::of(&status).and_then(Error::retry_outlasts_deadline);
+        assert_eq!(delay, None, "{what:?}: {status:?}");
+    }
 }
 
 #[tokio::test]

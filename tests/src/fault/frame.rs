@@ -128,7 +128,7 @@ pub(super) fn padded(data: &[u8], padding: u8) -> Vec<u8> {
 
 /// A header block in which nothing is indexed and nothing compressed (RFC 7541, section 6.2.2):
 /// it leaves no trace in the receiver's table, whatever happens to the stream.
-pub(super) fn header_block(headers: &[(&str, &str)]) -> Vec<u8> {
+pub(super) fn header_block(headers: &[(&str, impl AsRef<[u8]>)]) -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in headers {
         block.put_u8(0);
@@ -139,8 +139,9 @@ pub(super) fn header_block(headers: &[(&str, &str)]) -> Vec<u8> {
 }
 
 /// A string literal: its length with a prefix of seven bits, then its bytes.
-fn put_string(block: &mut Vec<u8>, text: &str) {
+fn put_string(block: &mut Vec<u8>, text: impl AsRef<[u8]>) {
     const PREFIX: usize = 0x7f;
+    let text = text.as_ref();
     if text.len() < PREFIX {
         block.put_u8(text.len() as u8);
     } else {
@@ -152,7 +153,7 @@ fn put_string(block: &mut Vec<u8>, text: &str) {
         }
         block.put_u8(rest as u8);
     }
-    block.put_slice(text.as_bytes());
+    block.put_slice(text);
 }
 
 #[cfg(test)]

@@ -17,7 +17,12 @@ const MAX_PAYLOAD: usize = 16_384;
 
 impl Conn {
     /// Sends HEADERS with these fields.
-    pub async fn send_headers(&mut self, stream: u32, headers: &[(&str, &str)], end: bool) -> io::Result<()> {
+    pub async fn send_headers(
+        &mut self,
+        stream: u32,
+        headers: &[(&str, impl AsRef<[u8]>)],
+        end: bool,
+    ) -> io::Result<()> {
         let end = if end { flag::END_STREAM } else { 0 };
         let block = frame::header_block(headers);
         self.send_frame(kind::HEADERS, flag::END_HEADERS | end, stream, &block)

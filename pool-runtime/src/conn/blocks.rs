@@ -1,0 +1,165 @@
+//! Large header blocks, seen on the wire.
+//!
+//! h2 reads a header block up to its own limit, which is a multiple of the pool's, and drops the fields above it. Of a
+//! stream's HEADERS it reports that as a reset; of trailers, not at all. The fields that arrive show it, unless one field
+//! alone was over the difference of the two limits. Such a field cannot come from HPACK's table, so it was on the wire,
+//! where Huffman's code saves three bits of eight at most: the block was larger there than the fields that are left of it.
+//! A block of which nothing was dropped is never larger on the wire than its list, whose fields count 32 bytes each beside
+//! their text (RFC 9113, 6.5.2).
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+use crate::call::fields::MAP_CAPACITY;
+
+/// A frame's head: 24 bits of length, then type, flags and stream (RFC 9113, 4.1).
+const HEAD: usize = 9;
+
+const HEADERS: u8 = 1;
+const CONTINUATION: u8 = 9;
+
+/// How many large blocks are remembered until their streams ask for them. What is forgotten belongs to calls that were
+/// given up.
+const MOST_REMEMBERED: usize = 128;
+
+/// The large blocks of a connection. Written by its task, and read by callers after h2's lock has ordered it.
+#[derive(Debug, Default)]
+pub(crate) struct Blocks {
+    /// A block of more bytes is large.
+    threshold: AtomicUsize,
+    /// How many are remembered: almost always none, and then nobody takes the lock.
+    count: AtomicUsize,
+    /// Streams with the size of their block.
+    large: Mutex<VecDeque<(u32, usize)>>,
+}
+
+impl Blocks {
+    /// From now on, a block is large if it has more bytes than a list may have, or room for more names than a map.
+    pub(crate) fn watch(&self, limit: usize) {
+        self.threshold.store(limit.min(MAP_CAPACITY), Relaxed);
+    }
+
+    /// The size of a large block that has come on the stream, forgotten with this.
+    pub(crate) fn take(&self, stream: u32) -> Option<usize> {
+        if self.count.load(Relaxed) == 0 {
+            return None;
+        }
+        let mut large = self.large.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = large.iter().position(|(of, _)| *of == stream)?;
+        let taken = large.remove(index);
+        self.count.store(large.len(), Relaxed);
+        taken.map(|(_, size)| size)
+    }
+
+    fn saw(&self, stream: u32, size: usize) {
+        if size <= self.threshold.load(Relaxed) {
+            return;
+        }
+        let mut large = self.large.lock().unwrap_or_else(PoisonError::into_inner);
+        large.retain(|(of, _)| *of != stream);
+        if large.len() == MOST_REMEMBERED {
+            large.pop_front();
+        }
+        large.push_back((stream, size));
+        self.count.store(large.len(), Relaxed);
+    }
+}
+
+/// Follows the frames in what is read.
+#[derive(Debug, Default)]
+pub(crate) struct Frames {
+    head: [u8; HEAD],
+    known: usize,
+    /// What is left of the payload of the frame in hand.
+    left: usize,
+    /// The size so far of the block that may be continued.
+    block: usize,
+}
+
+impl Frames {
+    /// Takes in what was read. A block is reported with the head of its frame, before h2 has read it.
+    pub(crate) fn read(&mut self, mut bytes: &[u8], blocks: &Blocks) {
+        loop {
+            if bytes.len() <= self.left {
+                self.left -= bytes.len();
+                return;
+            }
+            bytes = &bytes[self.left..];
+            self.left = 0;
+            // Most heads come in one piece.
+            if self.known == 0
+                && let Some((head, rest)) = bytes.split_first_chunk()
+            {
+                bytes = rest;
+                self.begin(*head, blocks);
+                continue;
+            }
+            let part = bytes.len().min(HEAD - self.known);
+            self.head[self.known..self.known + part].copy_from_slice(&bytes[..part]);
+            self.known += part;
+            bytes = &bytes[part..];
+            if self.known == HEAD {
+                self.known = 0;
+                self.begin(self.head, blocks);
+            }
+        }
+    }
+
+    fn begin(&mut self, head: [u8; HEAD], blocks: &Blocks) {
+        let [a, b, c, kind, _, stream @ ..] = head;
+        self.left = u32::from_be_bytes([0, a, b, c]) as usize;
+        self.block = match kind {
+            HEADERS => self.left,
+            CONTINUATION => self.block.saturating_add(self.left),
+            _ => return,
+        };
+        blocks.saw(u32::from_be_bytes(stream) & 0x7fff_ffff, self.block);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(kind: u8, stream: u32, size: usize) -> Vec<u8> {
+        let mut frame = (size as u32).to_be_bytes()[1..].to_vec();
+        frame.extend([kind, 0]);
+        frame.extend(stream.to_be_bytes());
+        frame.resize(HEAD + size, 7);
+        frame
+    }
+
+    #[test]
+    fn blocks_are_followed_however_they_are_read() {
+        let input = [
+            frame(4, 0, 12),
+            frame(HEADERS, 1, 100),
+            frame(0, 1, 1_000),
+            frame(HEADERS, 3, 60),
+            frame(CONTINUATION, 3, 41),
+            frame(HEADERS, 5, 101),
+            frame(0, 5, 0),
+        ]
+        .concat();
+        for size in 1..=input.len() {
+            let (mut frames, blocks) = (Frames::default(), Blocks::default());
+            blocks.watch(100);
+            for read in input.chunks(size) {
+                frames.read(read, &blocks);
+            }
+            let taken = [1, 3, 5, 3].map(|stream| blocks.take(stream));
+            assert_eq!(taken, [None, Some(101), Some(101), None], "reads of {size}");
+        }
+    }
+
+    #[test]
+    fn no_more_blocks_are_kept_than_the_bound() {
+        let (mut frames, blocks) = (Frames::default(), Blocks::default());
+        for stream in 0..1_000 {
+            frames.read(&frame(HEADERS, stream, 1), &blocks);
+        }
+        assert_eq!(blocks.count.load(Relaxed), MOST_REMEMBERED);
+        assert_eq!((blocks.take(0), blocks.take(999)), (None, Some(1)));
+    }
+}

@@ -2,7 +2,6 @@
 //! slot, and stays the same attempt (R8).
 
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -230,7 +229,7 @@ impl<'a> Call<'a> {
         if self.is_hedged {
             self.history.add(hold.slot());
         }
-        let mark = Mark::set(hold.link());
+        let mark = Mark::set(hold.link(), now);
         let (response, mut stream) = match hold.slot().connection().open(head) {
             Ok(opened) => opened,
             Err(error) => return Err(self.failed(&error, Fate::Unsent, &hold, Some(body))),
@@ -243,7 +242,7 @@ impl<'a> Call<'a> {
             (Some(body.pump(stream, theirs)), ours, None)
         };
         Ok(Flight {
-            response,
+            response: Some(response),
             pump,
             hold: Some(hold),
             body,
@@ -253,7 +252,7 @@ impl<'a> Call<'a> {
 
     fn poll_answer(&mut self, flight: &mut Flight, cx: &mut Context<'_>) -> Poll<Answer> {
         let _entered = self.span.enter();
-        match Pin::new(&mut flight.response).poll(cx) {
+        match flight.poll_response(cx) {
             Poll::Ready(answer) => Poll::Ready(Ok(answer)),
             Poll::Pending => self.timer.poll(cx).map(Err),
         }
@@ -314,15 +313,18 @@ impl<'a> Call<'a> {
         let link = flight.hold.as_ref().map(|hold| hold.slot().connection().link.clone());
         let is_message = flight.body.take().is_some_and(|body| body.is_message());
         let mark = flight.mark;
-        if deadline.origin == Origin::Own
+        if deadline.origin != Origin::Cancelled
             && let Some(hold) = &flight.hold
         {
             hold.slot().fault();
+            if mark.timed_out(hold.link(), Instant::now()) {
+                hold.slot().doubt();
+            }
         }
         // Resets the stream. If its frames are queued as yet, h2 will send the headers and the reset, and drop the message.
         // That is nothing to a method that takes one message, but may be the begin of a call to one that takes a stream.
-        drop(flight);
-        let unsent = is_message && link.is_some_and(|link| mark.is_now(&link));
+        let is_reset_first = flight.give_up();
+        let unsent = is_message && is_reset_first && link.is_some_and(|link| mark.is_now(&link));
         let error = self.error(deadline.exceeded(Phase::Requesting));
         error.after(self.attempts, !unsent)
     }

@@ -1,9 +1,12 @@
 //! What became of a request that failed: decided from the error's source, never from a status code (R8).
 
 use h2::Reason;
+use tokio::time::Instant;
 
 use crate::conn::Link;
 use crate::conn::goaway::GoAway;
+use crate::conn::resets::YOUNG;
+use crate::conn::silence::TimedOut;
 use crate::error::{Kind, Phase};
 
 /// Whether the peer's application may have seen a request.
@@ -23,14 +26,19 @@ pub(crate) struct Mark {
     /// Bytes handed to the transport. If there are no more when the request fails, it cannot have left: a connection that
     /// died while idle is found out this way.
     written: u64,
+    /// Bytes that had come from the peer.
+    read: u64,
+    sent: Instant,
     /// The moment, if it was between two turns of the connection's task.
     rest: Option<u64>,
 }
 
 impl Mark {
-    pub(crate) fn set(link: &Link) -> Self {
+    pub(crate) fn set(link: &Link, now: Instant) -> Self {
         Self {
             written: link.pace.written(),
+            read: link.pace.read(),
+            sent: now,
             rest: link.rest(),
         }
     }
@@ -39,6 +47,21 @@ impl Mark {
     /// would not say that: with a peer that does not read, they may be on their way to it yet.
     pub(crate) fn is_now(self, link: &Link) -> bool {
         self.rest.is_some() && self.rest == link.rest()
+    }
+
+    /// The peer may not have accepted the request yet.
+    pub(crate) fn is_young(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.sent) < YOUNG
+    }
+
+    /// The request ran into its deadline; true if the peer is to be doubted.
+    pub(crate) fn timed_out(&self, link: &Link, now: Instant) -> bool {
+        let call = TimedOut {
+            sent: self.sent,
+            read_then: self.read,
+            read: link.pace.read(),
+        };
+        link.timed_out(call, now)
     }
 
     /// The fate of a request that failed with `error` before its response began.

@@ -1,8 +1,12 @@
 //! A request under way, and the ways in which it comes down.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use h2::RecvStream;
 use h2::client::ResponseFuture;
 use http::HeaderMap;
+use tokio::time::Instant;
 use tonic::{Code, Status};
 
 use super::deadline::{Deadline, Timer};
@@ -19,7 +23,8 @@ use crate::status;
 
 /// A request under way: sent, or being sent, with no response yet. Dropped, it cancels the call.
 pub(super) struct Flight {
-    pub(super) response: ResponseFuture,
+    /// Taken when the flight is given up.
+    pub(super) response: Option<ResponseFuture>,
     pub(super) pump: Option<Pump>,
     pub(super) hold: Option<Hold>,
     /// The body, if all of it was sent at once.
@@ -65,11 +70,12 @@ impl Flight {
 impl Flight {
     /// Why there is no response. Headers over its limit h2 answers with a reset.
     pub(super) fn unanswered(&self, error: h2::Error, landed: Landed, attempts: u32) -> Unanswered {
-        let stream = self.response.stream_id().as_u32();
+        let stream = self.response.as_ref().map(|response| response.stream_id().as_u32());
         let shared = landed.hold.slot().shared();
         let kind = (error.is_reset() && error.is_library())
-            .then(|| landed.hold.link().pace.blocks.take(stream))
+            .then_some(stream)
             .flatten()
+            .and_then(|stream| landed.hold.link().pace.blocks.take(stream))
             .and_then(|wire| fields::refused(wire, shared.config.http2.max_header_list_size));
         let Some(kind) = kind else {
             return Unanswered::Failed(error, landed);
@@ -79,11 +85,36 @@ impl Flight {
     }
 }
 
+impl Flight {
+    pub(super) fn poll_response(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<http::Response<RecvStream>, h2::Error>> {
+        match &mut self.response {
+            Some(response) => Pin::new(response).poll(cx),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Cancels the call, if it has not landed. False if its reset waits, because many streams are given up at once: then
+    /// the request goes out before it.
+    pub(super) fn give_up(&mut self) -> bool {
+        let Some(hold) = self.hold.take() else { return true };
+        hold.cut_short();
+        // Ends the task that sends the request's body, and with it the other handle of the stream.
+        self.pump = None;
+        let response = self.response.take();
+        if !self.mark.is_young(Instant::now()) {
+            return true;
+        }
+        let link = hold.slot().connection().link.clone();
+        link.control.give_up(Box::new((response, hold)))
+    }
+}
+
 impl Drop for Flight {
     fn drop(&mut self) {
-        if let Some(hold) = &self.hold {
-            hold.cut_short();
-        }
+        self.give_up();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use h2::SendStream;
@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::control::Control;
 use super::goaway::GoAway;
 use super::pace::Pace;
+use super::silence::{Silence, TimedOut};
 use crate::pool::event::CloseReason;
 
 /// A handle that can open streams; the connection lives as long as one is kept.
@@ -32,6 +33,8 @@ pub(crate) struct Link {
     /// Where h2 is given its turns to write: odd in one. Only the connection's task writes to it; callers read it after
     /// h2's lock has ordered it.
     turns: AtomicU64,
+    /// Locked only by calls that run into their deadline.
+    silence: Mutex<Silence>,
     ended: OnceLock<CloseReason>,
     goaway: OnceLock<GoAway>,
 }
@@ -63,6 +66,12 @@ impl Link {
     pub(crate) fn saw_data(&self, size: usize) {
         let average = self.message_size.load(Relaxed);
         self.message_size.store((average * 7 + size) / 8, Relaxed);
+    }
+
+    /// A call ran into its deadline without a response; true if the peer is to be doubted.
+    pub(crate) fn timed_out(&self, call: TimedOut, now: Instant) -> bool {
+        let mut silence = self.silence.lock().unwrap_or_else(PoisonError::into_inner);
+        silence.timed_out(call, now)
     }
 
     /// The peer has sent this. The first one counts.

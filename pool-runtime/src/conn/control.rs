@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use super::resets;
 use crate::pool::event::CloseReason;
 
 /// The owner's end and the driver's end.
@@ -15,6 +16,10 @@ pub(crate) struct Control(Mutex<State>);
 struct State {
     drain: Option<Drain>,
     look: bool,
+    doubt: bool,
+    given_up: Vec<Held>,
+    /// Resets that the task has made of late, and those that wait there.
+    resets_made: usize,
     held: Vec<Held>,
     /// Nothing will be written any more.
     ended: bool,
@@ -31,6 +36,10 @@ pub(crate) struct Orders {
     pub(crate) drain: Option<Drain>,
     /// Ask the owner for news.
     pub(crate) look: bool,
+    /// PING the peer.
+    pub(crate) doubt: bool,
+    /// To be dropped at a pace: resets streams that the peer may not have accepted yet.
+    pub(crate) given_up: Vec<Held>,
     /// To be dropped once the resets are written that are queued by now.
     pub(crate) held: Vec<Held>,
 }
@@ -58,13 +67,33 @@ impl Control {
         self.tell(|state| state.look = true);
     }
 
+    /// Has the task PING a peer that is doubted, and end the connection if it does not answer.
+    pub(crate) fn doubt(&self) {
+        self.tell(|state| state.doubt = true);
+    }
+
+    /// The handles of a stream that was given up soon after it was opened. Dropping them resets it, which the task does at
+    /// a pace that the peer can follow. False if it has to wait for that.
+    pub(crate) fn give_up(&self, handles: Held) -> bool {
+        let mut before = 0;
+        self.hold(handles, |state| {
+            before = state.resets_made + state.given_up.len();
+            &mut state.given_up
+        });
+        before < resets::BURST
+    }
+
     /// Streams were reset from this side; the RST_STREAM frames are queued in h2. Drops `held` when they are written, or
     /// will never be.
     pub(crate) fn when_reset(&self, held: Held) {
+        self.hold(held, |state| &mut state.held);
+    }
+
+    fn hold(&self, held: Held, list: impl FnOnce(&mut State) -> &mut Vec<Held>) {
         let late = self.tell(|state| match state.ended {
             true => Some(held),
             false => {
-                state.held.push(held);
+                list(state).push(held);
                 None
             }
         });
@@ -83,14 +112,20 @@ impl Control {
     }
 
     /// What was ordered. The task is woken by the next order.
-    pub(crate) fn poll(&self, cx: &Context<'_>) -> Orders {
+    ///
+    /// `resets_made`: those of streams that were given up, of late, and those that wait.
+    pub(crate) fn poll(&self, resets_made: usize, cx: &Context<'_>) -> Orders {
         let mut state = self.state();
+        // Those that are taken now will be made, or wait, before the next time.
+        state.resets_made = resets_made + state.given_up.len();
         if !state.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
             state.waker = Some(cx.waker().clone());
         }
         Orders {
             drain: state.drain,
             look: std::mem::take(&mut state.look),
+            doubt: std::mem::take(&mut state.doubt),
+            given_up: std::mem::take(&mut state.given_up),
             held: std::mem::take(&mut state.held),
         }
     }
@@ -99,7 +134,7 @@ impl Control {
     pub(crate) fn end(&self) {
         let mut state = self.state();
         state.ended = true;
-        let held = std::mem::take(&mut state.held);
+        let held = (std::mem::take(&mut state.given_up), std::mem::take(&mut state.held));
         drop(state);
         drop(held);
     }

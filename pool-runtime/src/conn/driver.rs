@@ -11,16 +11,18 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use h2::PingPong;
 use h2::client::SendRequest;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::Link;
-use super::control::{Drain, Orders};
+use super::control::{Drain, Held, Orders};
 use super::goaway::GoAway;
 use super::handshake::{Http2, Ready};
-use super::keepalive::{Dead, KeepAlive, KeepAliveConfig};
+use super::keepalive::{Dead, KeepAlive, Pinging};
 use super::load::Load;
+use super::resets::PacedResets;
 use crate::pool::event::CloseReason;
 
 /// Whom the driver tells what becomes of its connection.
@@ -35,6 +37,10 @@ pub(crate) trait Owner: Send + Unpin + 'static {
     fn is_busy(&self) -> bool;
     /// A first response has begun on the connection.
     fn answered(&self);
+    /// The peer does not read what waits to be written: no call must be sent until it does.
+    fn doubt(&self);
+    /// Something has come from a peer that was doubted.
+    fn trust(&self);
     /// The connection's task is busy all the time, or is not any more.
     fn saturated(&self, is_it: bool);
 }
@@ -61,6 +67,14 @@ pub(crate) struct Driver<T, O> {
     /// Tells of a GOAWAY. Dropped when the connection drains, because h2 closes once every such handle is gone.
     probe: Option<SendRequest<Bytes>>,
     keepalive: Option<KeepAlive>,
+    /// For a PING where keepalive is off.
+    pings: Option<PingPong>,
+    ping_timeout: Duration,
+    /// The peer is doubted; bytes that had come from it by then.
+    doubted: Option<u64>,
+    /// Wait for resets to be written.
+    held: Vec<Held>,
+    resets: PacedResets,
     /// When to ask the owner to look again; for a connection that drains or parts, when to end it.
     timer: Pin<Box<Sleep>>,
     drain: Option<Drain>,
@@ -78,15 +92,23 @@ where
     T: AsyncRead + AsyncWrite + Unpin,
     O: Owner,
 {
-    pub(crate) fn new(ready: Ready<T>, link: Arc<Link>, owner: O, keepalive: Option<KeepAliveConfig>) -> Self {
+    pub(crate) fn new(ready: Ready<T>, link: Arc<Link>, owner: O, pinging: Pinging) -> Self {
         let Ready { mut http2, send, limit } = ready;
-        let keepalive = keepalive.and_then(|config| Some(KeepAlive::new(config, http2.ping_pong()?)));
+        let mut pings = http2.ping_pong();
+        let keepalive = pinging
+            .keepalive
+            .and_then(|config| Some(KeepAlive::new(config, pings.take()?)));
         Self {
             http2,
             link,
             owner,
             probe: Some(send),
             keepalive,
+            pings,
+            ping_timeout: pinging.timeout,
+            doubted: None,
+            held: Vec::new(),
+            resets: PacedResets::default(),
             // Fires in the first turn, which asks the owner.
             timer: Box::pin(sleep_until(Instant::now())),
             drain: None,
@@ -163,12 +185,52 @@ where
         }
     }
 
+    /// Pings the peer, and notes what has come from it by now.
+    fn doubt(&mut self) {
+        self.doubted = Some(self.link.pace.read());
+        if let Some(pings) = self.pings.take() {
+            self.keepalive = Some(KeepAlive::off(self.ping_timeout, pings));
+        }
+        if let Some(keepalive) = &mut self.keepalive {
+            keepalive.ping_now();
+        }
+    }
+
+    /// Returns the slots of streams that were reset from this side, after h2's turn to write.
+    ///
+    /// h2 writes the HEADERS of new streams before resets that have waited longer: a slot that was used again before its
+    /// reset is written would show the peer one stream too many. If the transport takes no more, the resets are still in
+    /// h2. Then the peer is doubted, which keeps new calls off the connection, and the slots can be returned all the same.
+    fn return_held(&mut self) {
+        if !self.held.is_empty() && self.link.pace.is_blocked() {
+            self.owner.doubt();
+            if self.doubted.is_none() {
+                self.doubt();
+            }
+        }
+        self.held.clear();
+    }
+
     fn budget(&self) -> usize {
         MIN_BUDGET.max(self.link.message_size().saturating_mul(MESSAGES_PER_TURN))
     }
 
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
-        let Orders { drain, look, held } = self.link.control.poll(cx);
+        // Begins before the orders are taken: a stream that is given up after that may be written in this turn.
+        self.link.begins_or_ends_turn();
+        let Orders {
+            drain,
+            look,
+            doubt,
+            given_up,
+            held,
+        } = self.link.control.poll(self.resets.count(), cx);
+        self.held.extend(held);
+        self.resets.extend(given_up);
+        self.resets.poll(cx);
+        if doubt {
+            self.doubt();
+        }
         if let Some(order) = drain {
             self.obey(order);
         }
@@ -180,23 +242,24 @@ where
             keepalive.before_turn(|| self.owner.is_busy());
         }
         self.link.pace.allow(self.budget());
-        self.link.begins_or_ends_turn();
         let http2 = Pin::new(&mut self.http2).poll(cx);
         self.link.begins_or_ends_turn();
-        // h2 writes the HEADERS of new streams before resets that have waited longer. A slot that was used again
-        // before its reset is written would show the peer one stream too many.
-        drop(held);
+        self.return_held();
         if let Poll::Ready(result) = http2 {
             tracing::debug!(error = result.err().map(tracing::field::display), "connection ended");
             // A GOAWAY and the end may have come in one piece: then it was recycled, and is not lost.
             self.notice(cx);
-            let drain = self.link.control.poll(cx).drain;
+            let drain = self.link.control.poll(0, cx).drain;
             return Poll::Ready(drain.map_or(CloseReason::Lost, |order| order.reason));
         }
         let read = self.link.pace.read();
         if read != self.read_before {
             self.read_before = read;
             self.notice(cx);
+        }
+        if self.doubted.is_some_and(|before| read != before) && !self.link.pace.is_blocked() {
+            self.doubted = None;
+            self.owner.trust();
         }
 
         while self.timer.as_mut().poll(cx).is_ready() {

@@ -63,6 +63,14 @@ const HANDSHAKE_BUDGET: usize = 64 << 10;
 /// enough. This lets some 4,000 of them wait.
 const DATA_FRAME_BUDGET: usize = 1 << 20;
 
+/// Frames that may come late for streams that were reset and are forgotten by then. h2 answers each with a reset, counts
+/// them over the life of the connection, and ends it past this; its own 1,024 are reached by a thousand calls that run into
+/// their deadline together.
+const MAX_LATE_FRAMES: usize = 65_536;
+
+/// Streams that were reset and are remembered for a while, so that late frames for them cost nothing.
+const REMEMBERED_RESETS: usize = 1_024;
+
 /// How much of a streamed request a connection takes before it is written. h2's own 400 KiB make a sender of large
 /// messages wait several times for each; 1 MiB is what hyper allows.
 const SEND_BUFFER: usize = 1 << 20;
@@ -92,6 +100,8 @@ where
         .max_header_list_size(engine_header_list(settings.max_header_list_size))
         .data_frame_budget(DATA_FRAME_BUDGET)
         .max_send_buffer_size(SEND_BUFFER)
+        .max_local_error_reset_streams(Some(MAX_LATE_FRAMES))
+        .max_concurrent_reset_streams(REMEMBERED_RESETS)
         .handshake(paced)
         .await?;
 

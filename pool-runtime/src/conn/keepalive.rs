@@ -7,12 +7,22 @@ use std::time::Duration;
 use h2::{Ping, PingPong};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::pool::config::LONGEST;
+
 /// When a silent peer is pinged, and how long it may take to answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct KeepAliveConfig {
     pub(crate) interval: Duration,
     pub(crate) timeout: Duration,
     pub(crate) while_idle: bool,
+}
+
+/// How a connection pings its peer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pinging {
+    pub(crate) keepalive: Option<KeepAliveConfig>,
+    /// How long a peer that is doubted may take to answer.
+    pub(crate) timeout: Duration,
 }
 
 /// The keepalive of one connection: waits for silence, pings, waits for the answer.
@@ -46,6 +56,23 @@ impl KeepAlive {
             silent: false,
             read_before: 0,
             since,
+        }
+    }
+
+    /// Of a connection without keepalive: pings only when it is told to.
+    pub(crate) fn off(timeout: Duration, pings: PingPong) -> Self {
+        let config = KeepAliveConfig {
+            interval: LONGEST,
+            timeout,
+            while_idle: false,
+        };
+        Self::new(config, pings)
+    }
+
+    /// Pings at once, unless a PING is out.
+    pub(crate) fn ping_now(&mut self) {
+        if !self.awaiting {
+            self.ping(Instant::now());
         }
     }
 

@@ -30,7 +30,9 @@ mod load;
 pub(crate) mod pace;
 pub(crate) mod progress;
 mod protocol;
+pub(crate) mod resets;
 mod resolve;
+pub(crate) mod silence;
 mod spread;
 #[cfg(feature = "_tls")]
 pub(crate) mod tls;

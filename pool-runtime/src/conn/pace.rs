@@ -44,6 +44,8 @@ pub(crate) struct Pace {
     held_back: AtomicBool,
     read: AtomicU64,
     written: AtomicU64,
+    /// The transport takes no more bytes for now.
+    blocked: AtomicBool,
     settings: AtomicBool,
     answered: AtomicBool,
     /// The first [`protocol::KEPT`] bytes from a peer whose SETTINGS have not been seen.
@@ -81,6 +83,12 @@ impl Pace {
 
     fn drop_first(&self) {
         *self.first.lock().unwrap_or_else(PoisonError::into_inner) = Vec::new();
+    }
+
+    /// Whether the last attempt to write or flush waits for the transport. If not, everything that h2 had to write in its
+    /// last turn has been handed over.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked.load(Relaxed)
     }
 
     /// Whether the peer's first SETTINGS have been read to their end.
@@ -229,6 +237,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Paced<T> {
 
 impl<T> Paced<T> {
     fn count_written(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        self.pace.blocked.store(result.is_pending(), Relaxed);
         if let Poll::Ready(Ok(bytes)) = &result {
             let written = self.pace.written.load(Relaxed) + *bytes as u64;
             self.pace.written.store(written, Relaxed);
@@ -259,7 +268,11 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Paced<T> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_flush(cx)
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.inner).poll_flush(cx);
+        // A transport with a buffer of its own, TLS for one, takes bytes that it cannot send yet.
+        this.pace.blocked.store(result.is_pending(), Relaxed);
+        result
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 use super::Pool;
 use super::backoff::Backoff;
 use super::config::Config;
+use super::core::MaxResets;
 use super::event::Observer;
 use super::observers::Observers;
 use super::picker::Strategy;
@@ -98,6 +99,18 @@ impl Builder {
     /// The lifetime usage limit: a connection is replaced after so many calls. Default none.
     pub fn max_total_uses(mut self, n: impl Into<Option<u64>>) -> Self {
         self.config.policy.max_total_uses = n.into();
+        self
+    }
+
+    /// The most streams that may be reset on a connection in so much time before it is replaced: calls that are cancelled, run
+    /// into their deadline, or lose to another attempt. Default 100 in 30 s.
+    ///
+    /// Servers count resets since CVE-2023-44487, and end a connection, with the calls of everybody on it, that has too many:
+    /// Netty, and so grpc-java, after 200 in 30 s. In any such time there are at most twice as many as are set here, and
+    /// those of the calls that are in flight when the connection is replaced. For servers of your own that tolerate more,
+    /// raise it.
+    pub fn max_resets(mut self, count: u32, per: Duration) -> Self {
+        self.config.policy.max_resets = MaxResets { count, per };
         self
     }
 

@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 
 use super::backoff::Backoff;
 use super::bounds::Bounds;
+use super::core::MaxResets;
 use super::picker::Strategy;
 use super::policy::{Overflow, Policy};
 use crate::Error;
@@ -61,6 +62,10 @@ impl Default for Config {
                 max_total_uses: None,
                 overflow: Overflow::Strict,
                 max_waiters: 1024,
+                max_resets: MaxResets {
+                    count: 100,
+                    per: Duration::from_secs(30),
+                },
                 idle_timeout: Some(Duration::from_secs(5 * 60)),
                 drain_timeout: Duration::from_secs(30),
                 connect_timeout: Duration::from_secs(20),
@@ -91,7 +96,7 @@ impl Config {
         let policy = &self.policy;
         let zero = |duration: Option<Duration>| duration.is_some_and(|d| d.is_zero());
         let window = |size: u32| size == 0 || size > MAX_WINDOW;
-        let rows: [(&'static str, bool, &str); 14] = [
+        let rows: [(&'static str, bool, &str); 15] = [
             (
                 "max_concurrent_streams",
                 policy.max_concurrent_streams == 0,
@@ -101,6 +106,11 @@ impl Config {
                 "max_total_uses",
                 policy.max_total_uses == Some(0),
                 "is 0: no call could ever be made",
+            ),
+            (
+                "max_resets",
+                policy.max_resets.count == 0 || policy.max_resets.per.is_zero(),
+                "is 0: every connection would be replaced with its first reset",
             ),
             (
                 "acquire_timeout",
@@ -191,6 +201,7 @@ impl Config {
             &mut policy.connect_timeout,
             &mut self.keep_alive_timeout,
             &mut policy.drain_timeout,
+            &mut policy.max_resets.per,
             &mut policy.backoff.base,
             &mut policy.backoff.max,
         ];

@@ -20,6 +20,7 @@ use crate::conn::driver::{Driver, Owner};
 use crate::conn::error::ConnectError;
 use crate::conn::handshake::Ready;
 use crate::conn::io::Transport;
+use crate::conn::keepalive::Pinging;
 use crate::conn::progress::Phase;
 use crate::conn::{Connection, Link};
 
@@ -118,8 +119,11 @@ async fn run(mut dial: Dial, at: Option<Instant>) {
 
 /// Drives a connection to its end and reports that, also when the task is dropped with its runtime.
 async fn drive(reporter: Reporter, ready: Ready<Transport>, link: Arc<Link>) {
-    let keepalive = reporter.shared.keep_alive();
-    let mut driver = Driver::new(ready, link.clone(), reporter.clone(), keepalive);
+    let pinging = Pinging {
+        keepalive: reporter.shared.keep_alive(),
+        timeout: reporter.shared.config.keep_alive_timeout,
+    };
+    let mut driver = Driver::new(ready, link.clone(), reporter.clone(), pinging);
     // Declared after the driver, so dropped before it: the calls that are cut are counted before h2 fails them, after
     // which each gives its slot back.
     let mut end = End {
@@ -157,6 +161,14 @@ impl Owner for Reporter {
 
     fn answered(&self) {
         self.shared.core().answered(self.connection);
+    }
+
+    fn doubt(&self) {
+        self.shared.doubt(self.connection);
+    }
+
+    fn trust(&self) {
+        self.shared.trust(self.connection);
     }
 
     fn saturated(&self, is_it: bool) {

@@ -126,20 +126,22 @@ pub enum CloseReason {
     Lifetime,
     /// It served `max_total_uses` calls.
     UsedUp,
-    /// So many calls were cut short on it that h2 would soon end it.
+    /// So many calls were cut short on it that its peer might end it: see [`max_resets`](crate::Builder::max_resets).
     Resets,
     /// The peer sent GOAWAY. [`Event::GoAway`] has its code and its text.
     GoAway,
     /// The peer sent GOAWAY with ENHANCE_YOUR_CALM and the debug data "too_many_pings" (gRFC A8). With keepalive on, the
     /// interval of later connections is doubled.
     TooManyPings,
-    /// It was opened past the maximum (`Overflow::Loose`) and given back.
+    /// It was opened past the maximum (`Overflow::Loose`) and given back; or its peer was doubted, and is well, but another has
+    /// taken its place.
     Surplus,
     /// The maximum was lowered.
     Resized,
     /// Its holder said so: [`Lease::mark_broken`](crate::Lease::mark_broken).
     Broken,
-    /// The peer did not answer a keepalive PING in time.
+    /// The peer did not answer a PING in time: one of keepalive, or one that was sent because nothing came while calls ran
+    /// into their deadlines.
     KeepAlive,
     /// The transport failed or the peer closed it without GOAWAY.
     Lost,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::backoff::Backoff;
+use super::core::MaxResets;
 use super::picker::Strategy;
 
 /// What happens when every connection is full and `max_connections` are open.
@@ -28,6 +29,7 @@ pub(crate) struct Policy {
     pub(crate) max_total_uses: Option<u64>,
     pub(crate) overflow: Overflow,
     pub(crate) max_waiters: usize,
+    pub(crate) max_resets: MaxResets,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) drain_timeout: Duration,
     /// How long a dial may take.

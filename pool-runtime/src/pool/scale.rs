@@ -12,7 +12,9 @@ pub(crate) struct Situation {
     pub(crate) serving: usize,
     /// Of those, the ones that have outlived their lifetime and serve until they are replaced.
     pub(crate) retiring: usize,
-    /// Dials in flight or scheduled.
+    /// Connections whose peers are doubted. They take no calls.
+    pub(crate) doubted: usize,
+    /// Dials in flight or scheduled, and connections that were doubted a moment ago.
     pub(crate) dials: usize,
     /// Calls that wait for a stream.
     pub(crate) waiting: usize,
@@ -36,10 +38,12 @@ pub(crate) struct Situation {
 
 /// Connections for which there is room below `limit`.
 ///
-/// A connection past its lifetime makes room for its replacement: one over the limit, until that one is up.
+/// A connection past its lifetime makes room for its replacement: one over the limit, until that one is up. So does one
+/// whose peer is doubted.
 fn room(now: Situation, limit: usize) -> usize {
+    let replaced = now.retiring.min(1) + now.doubted.min(1);
     // Saturating, because "unlimited" is configured as the greatest number there is.
-    limit.saturating_add(now.retiring.min(1)).saturating_sub(now.serving)
+    limit.saturating_add(replaced).saturating_sub(now.serving + now.doubted)
 }
 
 /// Of the connections that were lost in use, those that may be replaced at all. A loss that left the pool at its
@@ -76,6 +80,7 @@ mod tests {
     const CALM: Situation = Situation {
         serving: 0,
         retiring: 0,
+        doubted: 0,
         dials: 0,
         waiting: 0,
         streams_each: 10,
@@ -221,6 +226,35 @@ mod tests {
                 Situation {
                     serving: 10,
                     saturated: true,
+                    ..CALM
+                },
+                0,
+            ),
+            (
+                "one is doubted at the maximum",
+                Situation {
+                    waiting: 25,
+                    serving: 9,
+                    doubted: 1,
+                    ..CALM
+                },
+                1,
+            ),
+            (
+                "all are doubted",
+                Situation {
+                    waiting: 25,
+                    doubted: 10,
+                    ..CALM
+                },
+                1,
+            ),
+            (
+                "the only one was doubted a moment ago",
+                Situation {
+                    waiting: 5,
+                    doubted: 1,
+                    dials: 1,
                     ..CALM
                 },
                 0,

@@ -312,6 +312,17 @@ impl Shared {
         self.changed.notify_waiters();
     }
 
+    /// No call is sent on a connection until something comes from its peer.
+    pub(crate) fn doubt(self: &Arc<Self>, connection: ConnectionId) {
+        if self.step(|core, out| core.doubt(connection, Instant::now(), out)) {
+            tracing::debug!(endpoint = %self.endpoint, connection, "peer is silent: connection takes no calls until it answers");
+        }
+    }
+
+    pub(crate) fn trust(self: &Arc<Self>, connection: ConnectionId) {
+        self.step(|core, out| core.trust(connection, Instant::now(), out));
+    }
+
     /// Keepalive for the next connection: the interval doubles with every complaint (R16).
     pub(crate) fn keep_alive(&self) -> Option<KeepAliveConfig> {
         let doubled = 1_u32.checked_shl(self.complaints.load(Relaxed)).unwrap_or(u32::MAX);

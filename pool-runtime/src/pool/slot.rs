@@ -47,6 +47,12 @@ impl Slot {
         &self.member.shared
     }
 
+    /// Nothing has come from the peer for long, while calls ran into their deadlines.
+    pub(crate) fn doubt(&self) {
+        self.shared().doubt(self.id());
+        self.connection().link.control.doubt();
+    }
+
     /// The call failed in a way that speaks against the peer.
     pub(crate) fn fault(&self) {
         self.shared().fault(&self.member);

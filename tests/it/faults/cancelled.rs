@@ -4,10 +4,16 @@
 //! only 50 reset streams, for a second; what comes later for one that it has forgotten, such as an answer that crossed
 //! the cancellation, it answers with a reset that counts.
 
+use std::future::Future;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
 use h2::Reason;
 use h2::client::SendRequest;
 use pool_runtime::Pool;
 use tests::fault::{Conn, FaultServer};
+use tests::pb::TestReply;
+use tests::server::TestServer;
 use tests::wire::kind;
 use tests::within;
 use tokio::net::TcpStream;
@@ -15,7 +21,7 @@ use tokio::task::JoinSet;
 use tonic::Code;
 
 use super::check_clean;
-use crate::calls::{Client, endless, eventually, hanging};
+use crate::calls::{Client, echo, endless, eventually, hanging, idle};
 
 /// More than the resets that h2 allows.
 const MANY: usize = 1_200;
@@ -103,4 +109,110 @@ async fn any_number_of_cancelled_calls_harms_no_other_call() {
     held.abort();
     drop(held.await);
     check_clean(&client, server).await;
+}
+
+/// Polls so many calls once and drops them, in one turn of this task.
+fn begin_and_drop(client: &Client, calls: usize) {
+    let mut begun: Vec<_> = (0..calls).map(|_| Box::pin(client.unary(hanging(0)))).collect();
+    for call in &mut begun {
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(call.as_mut().poll(&mut cx).is_pending());
+    }
+}
+
+/// h2's server, and so tonic's, ends a connection with more than 20 streams that were reset before it accepted them.
+#[tokio::test]
+async fn dropped_calls_harm_nobody_at_a_tonic_server() {
+    let server = TestServer::start().await;
+    let client = Client::new(Pool::builder(server.uri()).max_connections(1).build().unwrap());
+    let (send, requests) = tokio::sync::mpsc::channel(1);
+    let requests = tokio_stream::wrappers::ReceiverStream::new(requests);
+    send.send(echo()).await.unwrap();
+    let mut replies = client.bidi(requests).await.unwrap().into_inner();
+    within("a reply", replies.message()).await.unwrap().unwrap();
+    for calls in [21, 50, 99] {
+        begin_and_drop(&client, calls);
+        for _ in 0..20 {
+            send.send(echo()).await.unwrap();
+            within("a reply", replies.message()).await.unwrap().unwrap();
+        }
+        eventually("the slots to be free", || client.pool().stats().in_flight == 1).await;
+    }
+    assert_eq!(server.stats().connections[0].goaway, None);
+}
+
+/// Netty's rule: more than 200 resets in 30 s end the connection, with everybody's calls. Unary calls hang, others are
+/// answered.
+async fn like_netty(mut conn: Conn) -> std::io::Result<()> {
+    conn.handshake(&[]).await?;
+    let mut resets = 0;
+    loop {
+        let frame = conn.read_frame().await?;
+        resets += usize::from(frame.is(kind::RST_STREAM));
+        if resets > 200 {
+            conn.goaway(frame.head.stream, Reason::ENHANCE_YOUR_CALM, "").await?;
+            return Err(std::io::Error::other("too many resets"));
+        }
+        if frame.head.ends_stream()
+            && let Some(request) = conn.completed()
+            && request.path().ends_with("Read")
+        {
+            conn.reply(&request).await?;
+        }
+    }
+}
+
+#[tokio::test]
+async fn resets_stay_below_what_servers_bear() {
+    let server = FaultServer::start(like_netty).await;
+    let client = Client::new(Pool::builder(server.uri()).build().unwrap());
+    for _ in 0..30 {
+        begin_and_drop(&client, 16);
+        within("a call", client.read(echo())).await.unwrap();
+    }
+    idle(client.pool()).await;
+    let stats = server.until(|stats| stats.streams_now == 0).await;
+    assert!(stats.cancelled > 200, "{} resets in all", stats.cancelled);
+    for connection in &stats.connections {
+        assert_eq!(connection.violation, None);
+    }
+}
+
+/// Their answers cross the resets, and come for streams that h2 has forgotten.
+#[tokio::test]
+async fn calls_that_run_out_together_harm_no_other() {
+    const CALLS: usize = 1_500;
+    let server = FaultServer::start(|mut conn: Conn| async move {
+        conn.handshake(&[]).await?;
+        let held = conn.next_opened().await?;
+        conn.respond(held.stream).await?;
+        let mut cancelled = Vec::new();
+        while cancelled.len() < CALLS {
+            let reset = conn.read_until(|frame| frame.is(kind::RST_STREAM)).await?;
+            cancelled.push(reset.head.stream);
+        }
+        for stream in cancelled {
+            conn.respond(stream).await?;
+            conn.trailers(stream, Code::Ok, "").await?;
+        }
+        conn.send_message(held.stream, &TestReply::default()).await?;
+        conn.until_closed().await
+    })
+    .await;
+    let pool = Pool::builder(server.uri())
+        .max_connections(1)
+        .max_concurrent_streams(5_000);
+    let client = Client::new(pool.max_waiters(5_000).build().unwrap());
+    let mut held = client.server_stream(hanging(1)).await.unwrap().into_inner();
+    let mut calls = JoinSet::new();
+    for _ in 0..CALLS {
+        let client = client.clone();
+        let mut request = tonic::Request::new(hanging(0));
+        request.set_timeout(Duration::from_millis(500));
+        calls.spawn(async move { client.unary(request).await });
+    }
+    for call in within("the deadline", calls.join_all()).await {
+        assert_eq!(call.unwrap_err().code(), Code::DeadlineExceeded);
+    }
+    within("the message", held.message()).await.unwrap().unwrap();
 }

@@ -1,13 +1,15 @@
 //! SETTINGS_MAX_CONCURRENT_STREAMS that comes late, changes and drops to nothing (R4, R6): calls wait, none is lost.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use pool_runtime::{Phase, Pool};
 use tests::fault::{Conn, FaultServer, cases};
+use tests::pb::TestRequest;
 use tests::stats::Stats;
 use tests::wire::{kind, setting};
 use tests::within;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tonic::{Code, Request};
 
@@ -158,4 +160,41 @@ async fn a_limit_that_keeps_changing_is_never_overstepped_and_loses_no_call() {
     assert!(stats.streams_peak <= 4, "{} streams at once", stats.streams_peak);
     assert_eq!((stats.connections_total, stats.streams_total), (1, 200));
     check_clean(&client, server).await;
+}
+
+/// Exclusive checkout means that the peer never sees a second stream, also if it reads much later.
+#[tokio::test]
+async fn a_peer_that_reads_late_sees_no_stream_too_many() {
+    let reads = Arc::new(Notify::new());
+    let read = reads.clone();
+    let server = FaultServer::start(move |mut conn: Conn| {
+        let read = read.clone();
+        async move {
+            conn.handshake(&[(setting::INITIAL_WINDOW_SIZE, 1 << 30)]).await?;
+            conn.window_update(0, 1 << 30).await?;
+            conn.ping_pong().await?;
+            read.notified().await;
+            conn.until_closed().await
+        }
+    })
+    .await;
+    let pool = Pool::builder(server.uri())
+        .max_connections(1)
+        .max_concurrent_streams(1)
+        .build()
+        .unwrap();
+    pool.ready(1).await.unwrap();
+    let client = Client::new(pool.clone());
+    let huge = TestRequest {
+        payload: vec![7; 64 << 20],
+        script: None,
+    };
+    for request in [huge, echo(), echo(), echo()] {
+        let mut request = Request::new(request);
+        request.set_timeout(Duration::from_millis(100));
+        client.unary(request).await.unwrap_err();
+    }
+    reads.notify_waiters();
+    server.until(|stats| stats.cancelled > 0).await;
+    assert_eq!(server.stats().streams_peak_per_connection(), 1);
 }

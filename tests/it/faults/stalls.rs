@@ -327,7 +327,8 @@ async fn a_connection_to_a_peer_that_does_not_read_is_let_go_of_when_it_is_recyc
     ];
     for (reason, setting) in rows {
         let server = FaultServer::start(|conn: Conn| then_serves(conn, reads_no_more)).await;
-        let (builder, seen) = Seen::by(setting(pool(&server, PIPE)));
+        // Before the PING for which it is doubted is overdue.
+        let (builder, seen) = Seen::by(setting(pool(&server, PIPE)).keep_alive_timeout(LONG));
         let pool = builder.build().unwrap();
         let client = Client::new(pool.clone());
         client.unary(echo()).await.unwrap();
@@ -342,21 +343,86 @@ async fn a_connection_to_a_peer_that_does_not_read_is_let_go_of_when_it_is_recyc
 }
 
 #[tokio::test(start_paused = true)]
-async fn cancelled_calls_to_a_peer_that_does_not_read_pile_up_to_a_bound() {
+async fn no_call_is_sent_to_a_peer_that_does_not_read() {
     let server = FaultServer::start(|conn: Conn| then_serves(conn, reads_no_more)).await;
     let (builder, seen) = Seen::by(pool(&server, PIPE));
     let client = Client::new(builder.build().unwrap());
     client.unary(echo()).await.unwrap();
-    let mut failed = 0;
-    // Each leaves its frames behind in h2, until the connection has had enough of it and is replaced.
-    while client.unary(timed(echo(), Duration::from_millis(10))).await.is_err() {
-        failed += 1;
-        assert!(failed < 1_000);
+    // Its frames are left in h2, so the next calls go elsewhere.
+    let status = client
+        .unary(timed(large(), Duration::from_millis(10)))
+        .await
+        .unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
+    // The connection's task finds that the reset cannot be written.
+    sleep(Duration::from_millis(1)).await;
+    for _ in 0..100 {
+        let reply = client.unary(timed(echo(), Duration::from_secs(1))).await.unwrap();
+        assert_eq!(reply.into_inner().connection, 1);
     }
-    assert_eq!(seen.draining(), [CloseReason::Resets]);
-    sleep(Duration::from_secs(30)).await;
-    assert_eq!(seen.closed(), [CloseReason::Resets]);
+    assert_eq!(seen.draining(), []);
+    sleep(Duration::from_secs(21)).await;
+    assert_eq!(seen.closed(), [CloseReason::KeepAlive]);
     check_left(client.pool(), 1).await;
+}
+
+/// A connection that a NAT has forgotten: what is sent is lost, and nothing comes.
+async fn falls_silent(mut conn: Conn) -> io::Result<()> {
+    conn.handshake(&[]).await?;
+    let first = conn.next_request().await?;
+    conn.reply(&first).await?;
+    conn.withhold_acks();
+    conn.withhold_windows();
+    conn.until_closed().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_connection_is_replaced_without_keepalive() {
+    for deadline in [50, 250, 2_000] {
+        let deadline = Duration::from_millis(deadline);
+        let server = FaultServer::start(|conn: Conn| then_serves(conn, falls_silent)).await;
+        let (builder, seen) = Seen::by(pool(&server, PIPE << 4));
+        let client = Client::new(builder.build().unwrap());
+        client.unary(echo()).await.unwrap();
+        let began = Instant::now();
+        while client.unary(timed(echo(), deadline)).await.is_err() {
+            // A second of silence, and a moment for the PING. None is sent before a call has failed.
+            assert!(
+                began.elapsed() < Duration::from_millis(1_500) + deadline,
+                "{deadline:?}"
+            );
+        }
+        for _ in 0..50 {
+            client.unary(timed(echo(), deadline)).await.unwrap();
+        }
+        sleep(Duration::from_secs(21)).await;
+        assert_eq!(seen.closed(), [CloseReason::KeepAlive]);
+        check_left(client.pool(), 1).await;
+    }
+}
+
+/// A server that is slow answers the PING, and keeps its connection.
+#[tokio::test(start_paused = true)]
+async fn a_slow_server_keeps_its_connection() {
+    let server = FaultServer::start(|mut conn: Conn| async move {
+        conn.handshake(&[]).await?;
+        conn.withhold_windows();
+        conn.until_closed().await
+    })
+    .await;
+    let (builder, seen) = Seen::by(pool(&server, PIPE << 4));
+    let client = Client::new(builder.build().unwrap());
+    for _ in 0..20 {
+        client.unary(timed(echo(), Duration::from_secs(2))).await.unwrap_err();
+    }
+    assert_eq!(
+        (server.stats().connections_total, server.stats().streams_total),
+        (1, 20)
+    );
+    let frames = &server.stats().connections[0].frames;
+    let pings = frames.iter().filter(|frame| frame.is(kind::PING)).count();
+    assert!((1..=5).contains(&pings), "{pings} PINGs in 40 seconds of silence");
+    assert_eq!(seen.closed(), []);
 }
 
 #[tokio::test(start_paused = true)]

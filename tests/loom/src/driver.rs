@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::pool::avoid::Avoid;
 use crate::pool::backoff::Backoff;
-use crate::pool::core::{ConnectionId, Core, Effect, Opened};
+use crate::pool::core::{ConnectionId, Core, Effect, MaxResets, Opened};
 use crate::pool::event::CloseReason;
 use crate::pool::gate::Gate;
 use crate::pool::picker::Strategy;
@@ -70,6 +70,10 @@ pub(crate) fn policy(streams: u32) -> Policy {
         idle_timeout: None,
         drain_timeout: Duration::from_secs(1),
         connect_timeout: Duration::from_secs(1),
+        max_resets: MaxResets {
+            count: 100,
+            per: Duration::from_secs(30),
+        },
         backoff: Backoff::default(),
         strategy: Strategy::LeastLoaded,
     }

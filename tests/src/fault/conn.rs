@@ -122,6 +122,11 @@ impl Conn {
         }
     }
 
+    /// A request that is complete by what was read so far, if there is one that was not returned yet.
+    pub fn completed(&mut self) -> Option<Request> {
+        self.requests.next_complete()
+    }
+
     /// The next request whose headers are there, while the client may still be sending.
     pub async fn next_opened(&mut self) -> io::Result<Request> {
         loop {

@@ -69,6 +69,38 @@ impl<P, W> Core<P, W> {
         self.plan(now, out);
     }
 
+    /// It is doubted that a connection's peer is there, or that it reads: no call is sent there until something comes from
+    /// it. False if that is no news.
+    pub(crate) fn doubt(&mut self, connection: ConnectionId, now: Instant, out: &mut Vec<Effect<W>>) -> bool {
+        let Some(index) = self
+            .index_of(connection)
+            .filter(|&index| self.entries[index].takes_calls())
+        else {
+            return false;
+        };
+        self.entries[index].doubted = Some(now);
+        self.entries[index].set_apart();
+        self.plan(now, out);
+        true
+    }
+
+    /// Something has come from the peer of a connection that was doubted: it takes calls again, unless its replacement
+    /// has taken its place.
+    pub(crate) fn trust(&mut self, connection: ConnectionId, now: Instant, out: &mut Vec<Effect<W>>) {
+        let Some(index) = self.index_of(connection) else { return };
+        let entry = &mut self.entries[index];
+        if entry.doubted.take().is_none() {
+            return;
+        }
+        entry.set_apart();
+        let most = self.policy.max_connections.saturating_add(self.policy.max_extra());
+        if self.entries[index].takes_calls() && self.serving() > most {
+            self.drain(index, CloseReason::Surplus, out);
+        }
+        self.serve(out);
+        self.plan(now, out);
+    }
+
     /// A call found the connection dead. It takes no more calls, so that the one that is sent again does not get it
     /// again; what its end means is judged when its task reports it.
     pub(crate) fn found_dead(&mut self, connection: ConnectionId, now: Instant, out: &mut Vec<Effect<W>>) {
@@ -139,7 +171,7 @@ impl<P, W> Core<P, W> {
     ) -> Option<Instant> {
         let next = self
             .index_of(connection)
-            .filter(|&index| self.entries[index].takes_calls())
+            .filter(|&index| self.entries[index].is_in_use())
             .and_then(|index| {
                 let faded = self.entries[index].fade_faults(now);
                 let next = self.check_age(index, now, out)?;
@@ -154,7 +186,7 @@ impl<P, W> Core<P, W> {
         self.entries[index].see_if_idle(now);
         self.note_demand(now);
         let entry = &self.entries[index];
-        let is_spare = self.serving() > self.floor();
+        let is_spare = self.serving() > self.floor() || entry.doubted.is_some();
         let has_expired = entry.state == ConnectionState::Serving && entry.expires.is_some_and(|at| at <= now);
         let idle_at = self.idle_at(entry, now);
         let end = if has_expired && entry.in_flight() == 0 {

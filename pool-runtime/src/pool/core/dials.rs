@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::effect::{Effect, Refusal};
 use super::entry::{Entry, Opened};
+use super::resets::Resets;
 use super::{ConnectionId, Core, DialId};
 use crate::pool::event::{CloseReason, ConnectionState};
 use crate::pool::gate::Gate;
@@ -18,6 +19,10 @@ const FAR: Duration = Duration::from_secs(30 * 365 * 86_400);
 /// A dial that has not begun this long after its time, or has not ended this long after `connect_timeout`, sits on a
 /// runtime that nobody runs. It no longer keeps others from dialling.
 pub(super) const OVERDUE: Duration = Duration::from_millis(100);
+
+/// For so long a connection that is doubted counts like one that is being dialled: a peer that is well answers a PING
+/// within a round trip. RFC 8305 gives a connection attempt as long before the next.
+pub(super) const DOUBT_GRACE: Duration = Duration::from_millis(250);
 
 #[derive(Debug)]
 pub(super) struct Dial {
@@ -106,9 +111,11 @@ impl<P, W> Core<P, W> {
             opened: now,
             idle: (now, 0),
             expires,
-            resets: 0,
+            resets: Resets::new(now),
+            cuts: 0,
             surplus: false,
             dead: false,
+            doubted: None,
             saturated: false,
             useful: false,
             faded: now,
@@ -220,6 +227,19 @@ impl<P, W> Core<P, W> {
         serving.peek().is_some() && serving.all(|entry| entry.peer_limit == 0)
     }
 
+    /// Connections that would be in use if their peers were not doubted.
+    pub(super) fn doubted(&self) -> impl Iterator<Item = Instant> {
+        let in_use = self.entries.iter().filter(|entry| entry.is_in_use());
+        in_use.filter_map(|entry| entry.doubted)
+    }
+
+    /// Those of which it may be known in a moment that they are well.
+    fn freshly_doubted(&self, now: Instant) -> usize {
+        self.doubted()
+            .filter(|&since| now.saturating_duration_since(since) < DOUBT_GRACE)
+            .count()
+    }
+
     /// Dials that can be waited for.
     fn live_dials(&self, now: Instant) -> impl Iterator<Item = &Dial> {
         let connect_timeout = self.policy.connect_timeout;
@@ -248,7 +268,8 @@ impl<P, W> Core<P, W> {
                 .iter()
                 .filter(|entry| entry.takes_calls() && entry.state == ConnectionState::Retiring)
                 .count(),
-            dials: self.live_dials(now).count(),
+            dials: self.live_dials(now).count() + self.freshly_doubted(now),
+            doubted: self.doubted().count(),
             waiting: self.waiters.len(),
             streams_each: self.streams_each() as usize,
             stalled: self.is_stalled(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::ConnectionId;
+use super::resets::Resets;
 use crate::pool::event::ConnectionState;
 use crate::pool::gate::Gate;
 
@@ -29,10 +30,14 @@ pub(crate) struct Entry<P> {
     /// When it was seen without calls, and how many it had had by then.
     pub(super) idle: (Instant, u64),
     pub(super) expires: Option<Instant>,
-    pub(super) resets: u32,
+    pub(super) resets: Resets,
+    /// Streams that were cut short from this side so far.
+    pub(super) cuts: u32,
     pub(super) surplus: bool,
     /// A call found it dead before its own task did.
     pub(super) dead: bool,
+    /// Since when it is doubted that the peer is still there, or reads: until something comes from it.
+    pub(super) doubted: Option<Instant>,
     /// Its task is busy all the time.
     pub(super) saturated: bool,
     /// A response has begun on it.
@@ -54,6 +59,11 @@ pub(crate) struct Opened {
 
 impl<P> Entry<P> {
     pub(crate) fn takes_calls(&self) -> bool {
+        self.doubted.is_none() && self.is_in_use()
+    }
+
+    /// It takes calls, or will again once it is no longer doubted.
+    pub(crate) fn is_in_use(&self) -> bool {
         !self.dead && matches!(self.state, ConnectionState::Serving | ConnectionState::Retiring)
     }
 

@@ -26,6 +26,7 @@ mod demand;
 mod dials;
 mod effect;
 mod entry;
+mod resets;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]
@@ -38,6 +39,7 @@ use self::demand::Demand;
 use self::dials::{Dial, Failing};
 pub(crate) use self::effect::{Effect, Refusal};
 pub(crate) use self::entry::{Entry, Opened};
+pub(crate) use self::resets::MaxResets;
 use self::view::Totals;
 use super::avoid::Avoid;
 use super::event::CloseReason;
@@ -51,12 +53,12 @@ pub(crate) type ConnectionId = u64;
 /// A dial's number, unique in its pool.
 pub(crate) type DialId = u64;
 
-/// How many calls may be cut short on a connection before it retires.
+/// How many calls may be cut short on a connection in its life, at whatever pace.
 ///
 /// h2 does not count cancellations themselves, but it soon forgets a stream that was cancelled, and counts the reset
-/// with which it answers a frame that comes late for it; after 1,024 of those it ends the connection, and every call on
-/// it (measured: about 1,075 cancelled calls with late answers).
-const MAX_RESETS: u32 = 512;
+/// with which it answers a frame that comes late for it; after `MAX_LATE_FRAMES` of those (`conn::handshake`) it ends the
+/// connection, and every call on it.
+const MAX_CUTS: u32 = 4_096;
 
 /// The pool's state. See the module.
 #[derive(Debug)]
@@ -167,12 +169,12 @@ impl<P, W> Core<P, W> {
         }
     }
 
-    /// A stream was cut short from this side: it counts against [`MAX_RESETS`].
+    /// A stream was cut short from this side. Past the bounds on those the connection is replaced.
     pub(crate) fn stream_cut(&mut self, connection: ConnectionId, now: Instant, out: &mut Vec<Effect<W>>) {
         let Some(index) = self.index_of(connection) else { return };
         let entry = &mut self.entries[index];
-        entry.resets += 1;
-        if entry.resets >= MAX_RESETS {
+        entry.cuts = entry.cuts.saturating_add(1);
+        if entry.resets.add(self.policy.max_resets, now) || entry.cuts >= MAX_CUTS {
             self.replace(index, CloseReason::Resets, out);
             self.plan_for_waiting(now, out);
         }

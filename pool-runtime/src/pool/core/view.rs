@@ -79,9 +79,9 @@ impl<P, W> Core<P, W> {
         self.entries.iter().map(|entry| entry.in_flight() as usize).sum()
     }
 
-    /// TRANSIENT_FAILURE: nothing serves, nothing is being dialled, and the backoff runs.
+    /// TRANSIENT_FAILURE: nothing serves or may serve again, nothing is being dialled, and the backoff runs.
     pub(crate) fn is_unreachable(&self, now: Instant) -> bool {
-        self.is_backing_off(now) && self.serving() == 0 && !self.is_dialing(now)
+        self.is_backing_off(now) && self.serving() == 0 && self.doubted().count() == 0 && !self.is_dialing(now)
     }
 
     /// A dial has failed, and the time of the next has not come.

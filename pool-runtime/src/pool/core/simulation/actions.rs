@@ -10,7 +10,7 @@ use crate::pool::picker::{self, Load, Strategy};
 pub(super) type Action = fn(&mut World);
 
 /// What happens, and how often as compared to the others.
-pub(super) const ACTIONS: [(u32, Action); 29] = [
+pub(super) const ACTIONS: [(u32, Action); 31] = [
     (20, World::call),
     (20, World::call_past_the_pool),
     (4, World::remember),
@@ -27,6 +27,8 @@ pub(super) const ACTIONS: [(u32, Action); 29] = [
     (2, World::lose_a_connection),
     (2, World::find_one_dead),
     (3, World::saturate_or_relax),
+    (2, World::doubt_one),
+    (4, World::trust_one),
     (6, World::end_a_drained_connection),
     (4, World::hear_late_news),
     (15, World::look_where_due),
@@ -126,7 +128,7 @@ impl World {
     fn cut(&mut self, connection: ConnectionId) {
         let now = self.now;
         if let Some(peer) = self.peers.get_mut(&connection) {
-            peer.cuts += 1;
+            peer.cuts.push(now);
         }
         self.input(|core, out| core.stream_cut(connection, now, out));
     }
@@ -155,7 +157,7 @@ impl World {
         let now = self.now;
         let stage = self.dials.remove(&id).expect("ordered");
         let in_time = matches!(stage, Stage::Ordered { backoff: false, .. }) && !stage.is_overdue(now);
-        let needed = self.wanted_for_callers() > self.live_dials();
+        let needed = self.wanted_for_callers() > self.live_dials() + self.freshly_doubted();
         if self.core.dial_starts(id, now) {
             assert!(!self.closed, "a closed pool dials no more");
             self.dials.insert(id, Stage::Running(now));
@@ -297,7 +299,7 @@ impl World {
         let now = self.now;
         self.input(|core, out| core.plan(now, out));
         assert!(
-            self.closed || self.live_dials() >= self.wanted_for_callers(),
+            self.closed || self.live_dials() + self.freshly_doubted() >= self.wanted_for_callers(),
             "what callers need is being dialled where it can begin"
         );
         assert!(

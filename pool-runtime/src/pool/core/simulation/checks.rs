@@ -1,9 +1,11 @@
 //! What must be true.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::world::{Caller, Peer, WORKERS, World};
-use crate::pool::core::{ConnectionId, MAX_RESETS, Refusal};
+use crate::pool::core::{ConnectionId, Refusal};
 use crate::pool::event::ConnectionState;
 
 /// Each connection's number, state, slots and limit; callers that wait; dials.
@@ -60,9 +62,11 @@ impl World {
                 peer.held <= self.core.policy().max_concurrent_streams,
                 "no connection has more streams than are configured"
             );
+            let max = self.core.policy().max_resets;
+            let of_late = peer.cuts.iter().filter(|&&cut| cut + max.per > self.now).count();
             assert!(
-                peer.cuts < MAX_RESETS || !peer.takes_calls(),
-                "h2 is not brought to end a connection over resets"
+                of_late <= 2 * max.count as usize || !peer.is_in_use(),
+                "no peer sees more resets than it bears"
             );
             assert!(peer.uses <= most, "no connection is used more often than it may be");
         }
@@ -97,7 +101,7 @@ impl World {
             "nobody waits while a slot is free"
         );
         assert!(
-            self.serving() > 0 || !self.dials.is_empty(),
+            self.serving() > 0 || !self.dials.is_empty() || self.doubted() > 0,
             "nobody waits with neither a connection nor a dial"
         );
         assert!(
@@ -108,7 +112,8 @@ impl World {
             "who does not wait for ready is told when nothing can be reached"
         );
         assert!(
-            self.dials.len() >= self.wanted_for_callers(),
+            // Whether doubt lasts too long is only seen by the next step that plans.
+            self.dials.len() + self.doubted() >= self.wanted_for_callers(),
             "what callers need is being dialled"
         );
     }
@@ -137,7 +142,7 @@ impl World {
 
     /// Dials were ordered, and the step is over.
     pub(super) fn check_dials(&self) {
-        let dials = self.live_dials();
+        let dials = self.live_dials() + self.freshly_doubted();
         let retiring = self.retiring();
         let kept = self.floor().saturating_sub(self.serving() - retiring);
         let saturated = usize::from(self.is_saturated());
@@ -147,10 +152,10 @@ impl World {
             "no more is dialled than is needed"
         );
         assert!(
-            self.failures == 0 || dials == 1,
+            self.failures == 0 || self.live_dials() == 1,
             "a failing endpoint is dialled by one alone"
         );
-        assert!(dials <= self.room(), "no more is dialled than may serve");
+        assert!(self.live_dials() <= self.room(), "no more is dialled than may serve");
     }
 
     /// Nothing was had at the gates of the connections that are remembered.
@@ -171,9 +176,9 @@ impl World {
 
     /// A connection's task has said how busy it is.
     pub(super) fn check_saturation(&self) {
-        let has_room = self.serving() < self.core.policy().max_connections;
+        let has_room = self.serving() + self.doubted() < self.core.policy().max_connections;
         assert!(
-            self.closed || !self.is_saturated() || !has_room || !self.dials.is_empty(),
+            self.closed || !self.is_saturated() || !has_room || !self.dials.is_empty() || self.doubted() > 0,
             "a pool that cannot do more gets another connection"
         );
     }
@@ -181,12 +186,17 @@ impl World {
     /// Connections were asked for ahead of calls.
     pub(super) fn check_warm(&self) {
         let (serving, retiring) = (self.serving(), self.retiring());
-        let most = self.core.policy().max_connections.saturating_add(retiring.min(1));
+        let doubted = self.doubted();
+        let most = self
+            .core
+            .policy()
+            .max_connections
+            .saturating_add(retiring.min(1) + doubted.min(1));
         let missing = self.floor().saturating_sub(serving - retiring);
-        let wanted = missing.min(most.saturating_sub(serving));
+        let wanted = missing.min(most.saturating_sub(serving + doubted));
         let wanted = if self.failures > 0 { wanted.min(1) } else { wanted };
         assert!(
-            self.closed || self.dials.len() >= wanted,
+            self.closed || self.dials.len() + doubted >= wanted,
             "what is to be ready is being dialled"
         );
     }
@@ -261,8 +271,20 @@ impl World {
     fn room(&self) -> usize {
         let policy = self.core.policy();
         let most = policy.max_connections.saturating_add(policy.max_extra());
-        most.saturating_add(self.retiring().min(1))
-            .saturating_sub(self.serving())
+        most.saturating_add(self.retiring().min(1) + self.doubted().min(1))
+            .saturating_sub(self.serving() + self.doubted())
+    }
+
+    pub(super) fn doubted(&self) -> usize {
+        let in_doubt = |peer: &&Peer| peer.is_in_use() && peer.doubted.is_some();
+        self.peers.values().filter(in_doubt).count()
+    }
+
+    /// Those that may be well again in a moment: as good as a dial.
+    pub(super) fn freshly_doubted(&self) -> usize {
+        let fresh = |since: Instant| self.now < since + Duration::from_millis(250);
+        let in_doubt = |peer: &&Peer| peer.is_in_use() && peer.doubted.is_some_and(fresh);
+        self.peers.values().filter(in_doubt).count()
     }
 
     /// Connections that it takes to serve all who wait at once.

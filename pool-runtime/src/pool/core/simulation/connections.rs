@@ -85,6 +85,33 @@ impl World {
         }
     }
 
+    pub(super) fn doubt_one(&mut self) {
+        if let Some(connection) = self.some_peer(|_| true) {
+            self.show("is doubted", connection);
+            let now = self.now;
+            let peer = self.peers.get_mut(&connection).expect("a connection");
+            let is_news = peer.takes_calls();
+            if is_news {
+                peer.doubted = Some(now);
+            }
+            let told = self.input(|core, out| core.doubt(connection, now, out));
+            assert_eq!(told, is_news, "a connection is doubted once");
+        }
+    }
+
+    pub(super) fn trust_one(&mut self) {
+        if let Some(connection) = self.some_peer(|peer| peer.doubted.is_some()) {
+            self.trust(connection);
+        }
+    }
+
+    pub(super) fn trust(&mut self, connection: ConnectionId) {
+        self.show("is trusted again", connection);
+        let now = self.now;
+        self.peers.get_mut(&connection).expect("a connection").doubted = None;
+        self.input(|core, out| core.trust(connection, now, out));
+    }
+
     pub(super) fn saturate_or_relax(&mut self) {
         if let Some(connection) = self.some_peer(|_| true) {
             let is_it = self.rng.bool();
@@ -97,7 +124,7 @@ impl World {
     }
 
     pub(super) fn end_a_drained_connection(&mut self) {
-        if let Some(connection) = self.some_peer(|peer| !peer.takes_calls() && peer.held == 0) {
+        if let Some(connection) = self.some_peer(|peer| !peer.is_in_use() && peer.held == 0) {
             self.lose(connection);
         }
     }
@@ -117,6 +144,8 @@ impl World {
             core.limit_changed(connection, 0, now, out);
             core.stream_cut(connection, now, out);
             core.found_dead(connection, now, out);
+            core.doubt(connection, now, out);
+            core.trust(connection, now, out);
         });
         assert_eq!(before, self.picture(), "what is over changes nothing");
     }
@@ -138,7 +167,7 @@ impl World {
     pub(super) fn look(&mut self, connection: ConnectionId) {
         self.show("look", connection);
         let now = self.now;
-        let is_spare = self.serving() > self.floor();
+        let is_spare = self.serving() > self.floor() || self.peers[&connection].doubted.is_some();
         let took_calls = self.peers[&connection].takes_calls();
         self.see_if_idle(connection);
         let next = self.input(|core, out| core.look_at(connection, now, out));

@@ -93,7 +93,14 @@ impl World {
             self.give_back(connection);
         }
         self.tell();
-        for connection in self.all(|peer| !peer.takes_calls() && peer.held == 0) {
+        // A peer that is doubted answers, or its connection ends.
+        for connection in self.all(|peer| peer.doubted.is_some()) {
+            match self.rng.bool() {
+                true => self.trust(connection),
+                false => self.lose(connection),
+            }
+        }
+        for connection in self.all(|peer| !peer.is_in_use() && peer.held == 0) {
             self.lose(connection);
         }
         let now = self.now;

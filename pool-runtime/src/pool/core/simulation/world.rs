@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::actions::ACTIONS;
 use crate::pool::avoid::Avoid;
 use crate::pool::backoff::Backoff;
-use crate::pool::core::{ConnectionId, Core, DialId, Effect, Refusal};
+use crate::pool::core::{ConnectionId, Core, DialId, Effect, MaxResets, Refusal};
 use crate::pool::event::CloseReason;
 use crate::pool::gate::Gate;
 use crate::pool::picker::Strategy;
@@ -68,8 +68,10 @@ pub(super) struct Peer {
     pub(super) uses: u64,
     /// A call on it was answered.
     pub(super) answered: bool,
-    /// Streams that were cut short from this side.
-    pub(super) cuts: u32,
+    /// When streams were cut short from this side.
+    pub(super) cuts: Vec<Instant>,
+    /// Since when its peer is doubted.
+    pub(super) doubted: Option<Instant>,
     /// It came up past the maximum.
     pub(super) surplus: bool,
     pub(super) draining: bool,
@@ -143,6 +145,10 @@ fn policy(rng: &mut Rng) -> Policy {
         idle_timeout: (rng.u8(..4) > 0).then(|| Duration::from_secs(rng.u64(1..60))),
         drain_timeout: Duration::from_secs(30),
         connect_timeout: CONNECT_TIMEOUT,
+        max_resets: MaxResets {
+            count: rng.u32(20..200),
+            per: Duration::from_secs(rng.u64(1..60)),
+        },
         backoff: Backoff {
             base,
             max: base * rng.u32(1..100),
@@ -318,7 +324,7 @@ impl World {
             // By a call that may not be in the books yet.
             CloseReason::UsedUp => true,
             CloseReason::Resets | CloseReason::GoAway | CloseReason::TooManyPings | CloseReason::Broken => {
-                peer.held > 0 && !peer.dead
+                peer.held > 0 && !peer.dead && peer.doubted.is_none()
             }
             _ => false,
         });
@@ -428,13 +434,18 @@ impl World {
     pub(super) fn is_unreachable(&self) -> bool {
         let waits = |stage: &Stage| stage.is_overdue(self.now) || matches!(stage, Stage::Ordered { backoff: true, .. });
         self.backoff_until.is_some_and(|until| until > self.now)
-            && !self.peers.values().any(Peer::takes_calls)
+            && !self.peers.values().any(Peer::is_in_use)
             && self.dials.values().all(waits)
     }
 }
 
 impl Peer {
     pub(super) fn takes_calls(&self) -> bool {
+        self.is_in_use() && self.doubted.is_none()
+    }
+
+    /// It takes calls, or would if its peer were not doubted.
+    pub(super) fn is_in_use(&self) -> bool {
         !self.draining && !self.dead
     }
 
@@ -445,7 +456,8 @@ impl Peer {
             ceiling: limit,
             uses: 0,
             answered: false,
-            cuts: 0,
+            cuts: Vec::new(),
+            doubted: None,
             surplus: false,
             draining: false,
             dead: false,

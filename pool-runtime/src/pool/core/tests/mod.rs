@@ -20,6 +20,10 @@ const NO_LIMIT: u32 = u32::MAX;
 const SECOND: Duration = Duration::from_secs(1);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 const IDLE_LOOK: Duration = Duration::from_millis(7_500);
+const MAX_RESETS: MaxResets = MaxResets {
+    count: 50,
+    per: Duration::from_secs(30),
+};
 const LIFETIME: Duration = Duration::from_secs(600);
 
 /// A core, its clock, and what it wants done. Callers are numbers.
@@ -45,6 +49,7 @@ impl Rig {
             idle_timeout: Some(IDLE_TIMEOUT),
             drain_timeout: 30 * SECOND,
             connect_timeout: 10_000 * SECOND,
+            max_resets: MAX_RESETS,
             backoff: Backoff {
                 jitter: 0.0,
                 ..Backoff::default()

@@ -104,7 +104,7 @@ fn those_who_wait_are_dialled_for_when_a_connection_comes_to_its_end() {
     let ways: [(&str, Input); 4] = [
         ("used up", |rig| rig.back(1)),
         ("too many resets", |rig| {
-            for _ in 0..MAX_RESETS {
+            for _ in 0..MAX_RESETS.count {
                 rig.core.stream_cut(1, rig.now, &mut rig.out);
             }
         }),
@@ -353,4 +353,65 @@ fn waiting_callers_avoid_where_they_failed() {
     assert_eq!(rig.done(), [grant(7, 2)], "the other connection, though not the oldest");
     let again = rig.core.try_take(&avoid, &mut rig.out).map(|entry| entry.id);
     assert_eq!(again, Some(1), "nothing else is left");
+}
+
+#[test]
+fn doubted_connections_take_no_calls() {
+    let mut rig = Rig::with(|policy| policy.max_connections = 1).open(1);
+    assert_eq!(rig.take(), Some(1));
+    assert!(rig.core.doubt(1, rig.now, &mut rig.out));
+    assert!(!rig.core.doubt(1, rig.now, &mut rig.out), "no news");
+    assert_eq!(rig.take(), None);
+    rig.queue(0).unwrap();
+    assert_eq!(rig.done(), [], "a peer that is well answers in a moment");
+    rig.core.trust(1, rig.now, &mut rig.out);
+    assert_eq!(rig.done(), [grant(0, 1)]);
+    rig.core.trust(1, rig.now, &mut rig.out);
+    assert_eq!(rig.done(), []);
+}
+
+#[test]
+fn doubted_connections_are_replaced() {
+    let mut rig = Rig::with(|policy| policy.max_connections = 1).open(1);
+    assert_eq!(rig.take(), Some(1));
+    rig.core.doubt(1, rig.now, &mut rig.out);
+    rig.queue(0).unwrap();
+    rig.pass(dials::DOUBT_GRACE);
+    rig.core.plan(rig.now, &mut rig.out);
+    assert_eq!(rig.done(), [dial(2)]);
+    rig.up(2, NO_LIMIT);
+    assert_eq!(rig.done(), [grant(0, 2)]);
+    // It was well after all, and is one too many now. Its call goes on.
+    rig.core.trust(1, rig.now, &mut rig.out);
+    assert_eq!(rig.done(), [drain(1, CloseReason::Surplus)]);
+    assert_eq!(rig.core.in_flight(), 2);
+}
+
+#[test]
+fn callers_wait_for_a_doubted_connection_during_the_backoff() {
+    let mut rig = Rig::with(|policy| policy.max_connections = 1).open(1);
+    rig.core.doubt(1, rig.now, &mut rig.out);
+    rig.pass(dials::DOUBT_GRACE);
+    rig.queue(0).unwrap();
+    assert_eq!(rig.done(), [dial(2)]);
+    rig.fail(2);
+    assert_eq!(rig.done(), [dial_at(3, rig.now + SECOND)]);
+    rig.lose(1);
+    assert_eq!(rig.done(), [refuse(0, Refusal::Unreachable)]);
+}
+
+#[test]
+fn resets_replace_a_connection_by_their_pace() {
+    let mut rig = Rig::new().open(1);
+    assert_eq!(rig.take(), Some(1));
+    // One each two seconds leaks away.
+    for _ in 0..200 {
+        rig.pass(2 * SECOND);
+        rig.core.stream_cut(1, rig.now, &mut rig.out);
+    }
+    assert_eq!(rig.done(), []);
+    for _ in 0..MAX_RESETS.count {
+        rig.core.stream_cut(1, rig.now, &mut rig.out);
+    }
+    assert_eq!(rig.done(), [drain(1, CloseReason::Resets)]);
 }

@@ -101,7 +101,7 @@ fn every_event_leads_every_state_where_it_should() {
         ("a call and its end", |rig| { rig.take(); rig.back(1); },
                                                          [(Same, 0),             (Same, 0),             (Same, 0),             (Same, 0)]),
         ("a cut", |rig| cut(rig, 1),                     [(Same, 0),             (Same, 0),             (Same, 0),             (Same, 0)]),
-        ("the last cut", |rig| cut(rig, MAX_RESETS),     [(Draining(Resets), 0), (Draining(Resets), 0), (Draining(Resets), 0), (Same, 0)]),
+        ("the last cut", |rig| cut(rig, MAX_RESETS.count),     [(Draining(Resets), 0), (Draining(Resets), 0), (Draining(Resets), 0), (Same, 0)]),
         ("no more streams", |rig| rig.limit(1, 0),       [(Same, 0),             (Same, 0),             (Same, 0),             (Same, 0)]),
         ("more streams", |rig| rig.limit(1, NO_LIMIT),   [(Same, 0),             (Same, 0),             (Same, 0),             (Same, 0)]),
         ("GOAWAY", |rig| rig.go_away(1),                 [(Draining(GoAway), 0), (Draining(GoAway), 1), (Draining(GoAway), 0), (Same, 0)]),
@@ -152,7 +152,7 @@ fn close(rig: &mut Rig) {
 fn what_is_told_of_a_connection_that_is_gone_changes_nothing() {
     let events: [Input; 7] = [
         |rig| rig.back(1),
-        |rig| cut(rig, MAX_RESETS),
+        |rig| cut(rig, MAX_RESETS.count),
         |rig| rig.limit(1, 0),
         |rig| rig.go_away(1),
         broken,

@@ -27,7 +27,7 @@ pub(crate) mod keepalive;
 mod load;
 pub(crate) mod pace;
 pub(crate) mod progress;
-mod protocol;
+pub(crate) mod protocol;
 mod resolve;
 mod spread;
 #[cfg(feature = "_tls")]

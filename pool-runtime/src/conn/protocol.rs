@@ -19,7 +19,7 @@ const FRAME_TYPES: u8 = 0x11;
 
 /// What `first`, the first bytes of a peer, shows, and what to do about it; `None` if there are none, or if they
 /// may be HTTP/2.
-pub(super) fn explain(first: &[u8]) -> Option<String> {
+pub(crate) fn explain(first: &[u8]) -> Option<String> {
     if first.is_empty() || may_be_http2(first) {
         return None;
     }

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 
-/// What an address does with its connections.
+/// The behaviour of an address.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Peer {
     /// Speaks HTTP/2 and answers each request, on as many streams as this.

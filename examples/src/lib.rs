@@ -64,6 +64,11 @@ impl Greeter for Polite {
     }
 }
 
+/// The service of all servers here.
+pub fn greeter() -> GreeterServer<impl Greeter> {
+    GreeterServer::new(Polite)
+}
+
 /// Starts a server on a free port of this machine, which allows so many streams on a connection. It ends with the
 /// program.
 ///
@@ -87,7 +92,7 @@ pub async fn serve_tls(tls: tonic::transport::ServerTlsConfig) -> io::Result<Soc
 async fn start(mut server: Server) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let server = server.add_service(GreeterServer::new(Polite));
+    let server = server.add_service(greeter());
     // A server that is given its listener does not set TCP_NODELAY by itself, and small answers would wait.
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     tokio::spawn(server.serve_with_incoming(incoming));

@@ -17,6 +17,7 @@ use crate::call::fields::mend_status;
 use crate::call::head::not_grpc;
 use crate::call::outcome::{Pushback, pushback};
 use crate::conn::pace::Scan;
+use crate::conn::protocol;
 use crate::pool::config::LONGEST;
 use crate::unary::Incoming;
 
@@ -112,6 +113,10 @@ pub fn settings(data: &[u8]) {
         scan.has_settings
     });
     assert_eq!(found, has_settings(data));
+    // It may be any other protocol as well.
+    let explanation = protocol::explain(data).unwrap_or_default();
+    assert!(explanation.len() < 500, "{explanation}");
+    assert!(!explanation.contains(char::is_control), "{explanation}");
 }
 
 /// The same, frame by frame, of what is there as a whole.

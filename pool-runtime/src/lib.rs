@@ -139,6 +139,47 @@
 //! them. A connection that is to be opened there keeps nobody waiting for longer than a moment: callers on other
 //! runtimes open another. A call on a runtime that is shutting down fails with UNAVAILABLE if it needs a new connection.
 //!
+//! # Tests with a paused clock
+//!
+//! Tokio's paused clock (`#[tokio::test(start_paused = true)]`) jumps to the next timer whenever no task can run. While
+//! bytes are on their way through a real socket no task can run, so deadlines, `connect_timeout` and keepalive run out
+//! before the answer arrives. In such tests connect through memory: a [`Connector`] gives the pool one end of a pipe, and
+//! the server the other.
+//!
+//! ```
+//! use std::io;
+//! use pool_runtime::{Pool, Target};
+//! use tokio::sync::mpsc;
+//!
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), pool_runtime::Error> {
+//! let (server_ends, mut incoming) = mpsc::unbounded_channel();
+//! let pool = Pool::builder("http://in.memory")
+//!     .connector(move |_: Target| {
+//!         let (ours, servers) = tokio::io::duplex(64 << 10);
+//!         let sent = server_ends.send(io::Result::Ok(servers));
+//!         std::future::ready(sent.map(|()| ours).map_err(io::Error::other))
+//!     })
+//!     .build()?;
+//!
+//! // tonic's server takes them as a stream:
+//! //   tokio::spawn(Server::builder().add_service(service)
+//! //       .serve_with_incoming(UnboundedReceiverStream::new(incoming)));
+//! # tokio::spawn(async move {
+//! #     while let Some(Ok(end)) = incoming.recv().await {
+//! #         tokio::spawn(async move {
+//! #             let mut server = h2::server::handshake(end).await.expect("a client");
+//! #             while server.accept().await.is_some() {}
+//! #         });
+//! #     }
+//! # });
+//! pool.ready(1).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `examples/in_memory.rs` has the whole of it.
+//!
 //! # How many connections
 //!
 //! The pool opens another connection when calls wait for a stream, and when the tasks of all its connections are busy all

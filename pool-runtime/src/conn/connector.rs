@@ -30,7 +30,10 @@ pub type Connecting = Pin<Box<dyn Future<Output = io::Result<Box<dyn Io>>> + Sen
 /// The pool asks for one transport per connection, wraps it in TLS if the target says `https`, and speaks
 /// HTTP/2 over it. The connect timeout covers all of it; a connector that is too late is dropped at any of
 /// its awaits. Resolving names, choosing among addresses and setting socket options is the connector's
-/// own business.
+/// own business: a dial is one attempt.
+///
+/// A connector that fails or panics fails the dial, with its error or the panic's message as the reason. A transport
+/// that panics later ends its connection.
 ///
 /// A closure from a [`Target`] to a future is a connector:
 ///

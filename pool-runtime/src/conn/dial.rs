@@ -1,4 +1,4 @@
-//! Opening a connection: the steps of each attempt in their order, each told to the [`Progress`].
+//! Opening a connection: the steps of each attempt in their order. Each is noted in the [`Progress`].
 
 use std::io;
 use std::net::SocketAddr;
@@ -31,7 +31,7 @@ pub(crate) struct Dialer {
     connector: Option<Arc<dyn Connector>>,
     tls: Option<TlsClient>,
     spread: Spread,
-    /// In place of what the name resolves to.
+    /// Replaces the addresses of the name.
     #[cfg(test)]
     pub(crate) addresses: std::sync::OnceLock<Vec<SocketAddr>>,
 }
@@ -148,7 +148,7 @@ impl Dialer {
         let address = candidate.as_ref().map(|candidate| candidate.address);
         let step = progress.begin(address);
         let claim = candidate.map(|candidate| self.spread.use_of(candidate));
-        // The connector, and what a configuration of rustls consists of, are the user's code.
+        // The connector, and the verifiers and resolvers of a `rustls_config`, are the user's code.
         let attempt = catch_panic(async {
             let transport = self.connect(address, claim).await?;
             finish.finish(self.secure(transport, step).await?, step).await
@@ -224,7 +224,7 @@ impl Finish for Http2<'_> {
 }
 
 impl Http2<'_> {
-    /// The reason why the peer's SETTINGS did not come, where it can be told.
+    /// Adds why the peer's SETTINGS did not come, where that is known.
     fn explain(&self, error: BoxError, link: &Link) -> BoxError {
         match (protocol::explain(&link.pace.first_bytes()), &self.dialer.tls) {
             (Some(explanation), _) => explained(explanation, error),

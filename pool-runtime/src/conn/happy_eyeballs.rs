@@ -15,8 +15,8 @@ use tokio::time::timeout;
 /// How long an attempt is alone before the next one starts beside it.
 pub(super) const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// Tries `candidates` in their order, and gives what the first successful attempt gives; `None` once each of
-/// them has failed.
+/// Tries `candidates` in their order, and gives the output of the first attempt that succeeds; `None` once each
+/// of them has failed.
 ///
 /// The attempts are polled here and not spawned, so that dropping this future ends them all, then and
 /// there.

@@ -5,7 +5,7 @@
 //! Dialer::open   resolve -> spread -> happy_eyeballs, of attempts:
 //!                  TCP (or a unix socket, or the user's connector) -> tls -> io::Transport
 //!                  -> handshake: pace::Paced -> h2 -> the peer's SETTINGS -> Opened
-//! Driver         what is opened, until it ends
+//! Driver         the connection, until it ends
 //! ```
 //!
 //! A dial takes no lock of the pool's, ends within its limit (then [`Progress`](progress::Progress) has how far each
@@ -29,7 +29,7 @@ pub(crate) mod keepalive;
 mod load;
 pub(crate) mod pace;
 pub(crate) mod progress;
-mod protocol;
+pub(crate) mod protocol;
 pub(crate) mod resets;
 mod resolve;
 pub(crate) mod silence;

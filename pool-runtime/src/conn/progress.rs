@@ -36,7 +36,7 @@ impl fmt::Display for Phase {
 
 /// Where the attempts of a dial stand.
 ///
-/// The dial is a future that is dropped when the time is up; what it knew would be lost with it. So it writes
+/// The dial is a future that is dropped when the time is up; its knowledge would be lost with it. So it writes
 /// its steps down here, outside of itself.
 #[derive(Debug, Default)]
 pub(super) struct Progress(Mutex<Vec<Started>>);
@@ -47,7 +47,7 @@ struct Started {
     address: Option<SocketAddr>,
     phase: Phase,
     failure: Option<BoxError>,
-    /// What the peer has sent, once HTTP/2 is spoken.
+    /// Has the bytes of the peer, once HTTP/2 is spoken.
     pace: Option<Arc<Pace>>,
 }
 
@@ -106,7 +106,7 @@ impl Step<'_> {
         self.change(|started| started.phase = phase);
     }
 
-    /// Notes that HTTP/2 begins. `pace` has what the peer sends.
+    /// Notes that HTTP/2 begins. `pace` has the peer's bytes.
     pub(super) fn enter_settings(&self, pace: &Arc<Pace>) {
         self.change(|started| {
             started.phase = Phase::Settings;

@@ -17,9 +17,8 @@ const FRAME_HEAD: usize = 9;
 /// The frame types of RFC 9113 and the extensions that servers send end below this.
 const FRAME_TYPES: u8 = 0x11;
 
-/// What `first`, the first bytes of a peer, shows, and what to do about it; `None` if there are none, or if they
-/// may be HTTP/2.
-pub(super) fn explain(first: &[u8]) -> Option<String> {
+/// Explains the first bytes of a peer, and names the remedy; `None` if there are none, or if they may be HTTP/2.
+pub(crate) fn explain(first: &[u8]) -> Option<String> {
     if first.is_empty() || may_be_http2(first) {
         return None;
     }
@@ -50,7 +49,7 @@ pub(super) fn explain(first: &[u8]) -> Option<String> {
     ))
 }
 
-/// The first frame of a server is SETTINGS; others end in an error that is better told by h2. All have a length
+/// The first frame of a server is SETTINGS; for others h2's error is better. All have a length
 /// below 64 KiB and a known type.
 fn may_be_http2(first: &[u8]) -> bool {
     let is_short = first[0] == 0;
@@ -81,7 +80,7 @@ fn names_https(first: &[u8]) -> bool {
     ["https", "ssl", "tls"].into_iter().any(|name| text.contains(name))
 }
 
-/// The first line, if it is text; what is too long is cut off.
+/// The first line, if it is text; cut off at [`SHOWN`] characters.
 fn first_line(first: &[u8]) -> Option<String> {
     let end = first.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
     let line = &first[..end.unwrap_or(first.len())];

@@ -16,7 +16,7 @@ use super::avoid::Avoid;
 use super::bounds::Bounds;
 use super::config::Config;
 use super::core::{ConnectionId, Core, Entry, Opened, Refusal};
-use super::event::{CloseReason, Event};
+use super::event::{CloseReason, ConnectionState, Event};
 use super::gate::Gate;
 use super::ledger::Ledger;
 use super::member::Member;
@@ -275,6 +275,7 @@ impl Shared {
     }
 
     pub(crate) fn going_away(self: &Arc<Self>, connection: ConnectionId, reason: CloseReason) {
+        self.remember_early_end(connection, reason);
         let is_news = self.step(|core, out| core.going_away(connection, reason, Instant::now(), fastrand::f64(), out));
         if is_news && reason == CloseReason::TooManyPings && self.config.keep_alive().is_some() {
             self.complaints.fetch_add(1, Relaxed);
@@ -295,9 +296,7 @@ impl Shared {
     }
 
     pub(crate) fn closed(self: &Arc<Self>, connection: ConnectionId, reason: CloseReason) {
-        if reason == CloseReason::Lost {
-            self.remember_early_loss(connection);
-        }
+        self.remember_early_end(connection, reason);
         let step = |core: &mut PoolCore, out: &mut Vec<_>| {
             core.closed(connection, reason, Instant::now(), fastrand::f64(), out)
         };
@@ -402,27 +401,29 @@ impl Shared {
         }
     }
 
-    /// A connection that is lost before it was of any use may count as a failed dial: then callers are told this, and
-    /// the next dial tries other addresses first.
-    fn remember_early_loss(&self, connection: ConnectionId) {
+    /// A connection that the peer ends before it was of any use may count as a failed dial: then callers are told
+    /// this, and the next dial tries other addresses first.
+    fn remember_early_end(&self, connection: ConnectionId, reason: CloseReason) {
+        let problem = match reason {
+            CloseReason::Lost => "the peer ended the connection soon after",
+            CloseReason::GoAway | CloseReason::TooManyPings => "the peer sent GOAWAY soon after",
+            _ => return,
+        };
         let now = Instant::now();
         let peer = {
             let mut core = self.core();
             let soon = core.policy().backoff.base;
-            let Some(entry) = core.entry_mut(connection) else {
-                return;
-            };
-            let served = entry.gate.read().completed() > 0;
-            if served || now.duration_since(entry.opened) >= soon {
-                return;
+            match core.entry_mut(connection) {
+                Some(entry) if entry.is_useless(now, soon) && entry.state != ConnectionState::Draining => {
+                    entry.payload.link.peer
+                }
+                _ => return,
             }
-            entry.payload.link.peer
         };
         if let Some(peer) = peer {
             self.dialer.address_failed(peer, now);
         }
-        let error = ConnectError::new(Phase::Settings, peer, "the peer ended the connection soon after");
-        self.set_last_error(Some(error));
+        self.set_last_error(Some(ConnectError::new(Phase::Settings, peer, problem)));
     }
 
     fn set_last_error(&self, error: Option<ConnectError>) {

@@ -137,7 +137,7 @@ async fn a_name_without_address_is_an_error_of_resolving() {
     assert!(error.source().is_some());
 }
 
-/// How often an address is in use, and whether it failed of late.
+/// The uses of an address, and true if it failed of late.
 fn standing(dialer: &Dialer, address: SocketAddr) -> (usize, bool) {
     let mut found = (0, false);
     let look = |standing: &dyn Fn(&SocketAddr) -> Standing| {

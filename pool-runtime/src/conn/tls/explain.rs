@@ -1,4 +1,4 @@
-//! What a failure of TLS means for the user's settings.
+//! Failures of TLS, explained in terms of the user's settings.
 
 use std::error::Error as StdError;
 use std::fmt::Write as _;

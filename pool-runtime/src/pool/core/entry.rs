@@ -92,7 +92,7 @@ impl<P> Entry<P> {
     }
 
     /// It is younger than `young`, and no response has begun on it.
-    pub(super) fn is_useless(&self, now: Instant, young: Duration) -> bool {
+    pub(crate) fn is_useless(&self, now: Instant, young: Duration) -> bool {
         !self.useful && now.duration_since(self.opened) < young
     }
 

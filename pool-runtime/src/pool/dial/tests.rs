@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use crate::Pool;
-use crate::conn::dial::tests::handshakes::Peer::{self, Closes, Leaves, Sends, Serves, Silent};
+use crate::conn::dial::tests::handshakes::Peer::{self, Closes, Leaves, Sends, SendsAway, Serves, Silent};
 use crate::conn::dial::tests::handshakes::Peers;
+use crate::{ConnectionState, ConnectionStats, Pool};
 
 fn pool(peers: &Peers) -> Pool {
     let pool = Pool::builder("http://greeter.example").build().unwrap();
@@ -52,25 +52,30 @@ async fn a_bad_address_stops_no_growth() {
 }
 
 #[tokio::test]
-async fn an_early_loss_puts_its_address_last() {
-    let peers = Peers::start(&[Serves(9), Leaves]).await;
-    let [serves, leaves] = peers.addresses[..] else {
-        unreachable!()
-    };
-    for run in 0..10 {
-        let pool = pool(&peers);
-        // A slot that has come back would show that the connection was of use.
-        let _held = pool.acquire().await.unwrap();
-        let peer = |pool: &Pool| pool.stats().connections.first().map(|first| first.peer);
-        if peer(&pool) == Some(Some(serves)) {
-            continue;
+async fn an_early_end_puts_its_address_last() {
+    for bad in [Leaves, SendsAway] {
+        let peers = Peers::start(&[Serves(9), bad]).await;
+        let serves = peers.addresses[0];
+        for run in 0..10 {
+            let pool = pool(&peers);
+            // A response would show that the connection was of use, and there is none.
+            let held = pool.acquire().await.unwrap();
+            let first = pool.stats().connections.first().map(|first| first.peer);
+            if first == Some(Some(serves)) {
+                continue;
+            }
+            let taken_out = |connection: &ConnectionStats| connection.state == ConnectionState::Draining;
+            while !pool.stats().connections.iter().all(taken_out) && pool.stats().closed == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            drop(held);
+            while pool.stats().closed == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            // The second of them would go to the address without a connection.
+            pool.ready(2).await.unwrap();
+            let peers: Vec<_> = pool.stats().connections.iter().map(|c| c.peer).collect();
+            assert_eq!(peers, [Some(serves); 2], "{bad:?}, run {run}");
         }
-        while pool.stats().closed == 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        // The second of them would go to the address without a connection.
-        pool.ready(2).await.unwrap();
-        let peers: Vec<_> = pool.stats().connections.iter().map(|c| c.peer).collect();
-        assert_eq!(peers, [Some(serves); 2], "run {run}, after {leaves}");
     }
 }

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 
-/// What an address does with its connections.
+/// The behaviour of an address.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Peer {
     /// Speaks HTTP/2 and answers each request, on as many streams as this.
@@ -15,11 +15,13 @@ pub(crate) enum Peer {
     Closes,
     /// Closes after the HTTP/2 handshake.
     Leaves,
+    /// Sends GOAWAY after it, and waits for the client to close.
+    SendsAway,
     Silent,
     /// Sends this, and waits for the client to close.
     Sends(&'static [u8]),
 }
-use Peer::{Closes, Leaves, Sends, Serves, Silent};
+use Peer::{Closes, Leaves, Sends, SendsAway, Serves, Silent};
 
 /// Peers at the addresses 127.0.0.1, 127.0.0.2 and so on, at one port.
 pub(crate) struct Peers {
@@ -81,12 +83,14 @@ async fn run(mut stream: TcpStream, peer: Peer) {
         }
         Closes => {}
         Leaves => {
-            const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
-            const ACK: [u8; 9] = [0, 0, 0, 4, 1, 0, 0, 0, 0];
-            let _ = stream.write_all(&[SETTINGS, ACK].concat()).await;
-            let mut read = Vec::new();
-            while !read.ends_with(&ACK) && stream.read_buf(&mut read).await.is_ok_and(|n| n > 0) {}
+            until_ready(&mut stream).await;
             let _ = stream.shutdown().await;
+            read_to_end(stream).await;
+        }
+        SendsAway => {
+            until_ready(&mut stream).await;
+            const GOAWAY: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+            let _ = stream.write_all(&GOAWAY).await;
             read_to_end(stream).await;
         }
         Silent => read_to_end(stream).await,
@@ -95,6 +99,15 @@ async fn run(mut stream: TcpStream, peer: Peer) {
             read_to_end(stream).await;
         }
     }
+}
+
+/// Sends SETTINGS, and waits for the client to acknowledge them.
+async fn until_ready(stream: &mut TcpStream) {
+    const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    const ACK: [u8; 9] = [0, 0, 0, 4, 1, 0, 0, 0, 0];
+    let _ = stream.write_all(&[SETTINGS, ACK].concat()).await;
+    let mut read = Vec::new();
+    while !read.ends_with(&ACK) && stream.read_buf(&mut read).await.is_ok_and(|n| n > 0) {}
 }
 
 async fn read_to_end(mut stream: TcpStream) {

@@ -102,7 +102,7 @@ async fn an_unknown_authority_names_ca_certificate() {
 }
 
 #[tokio::test]
-async fn validity_is_told_in_dates() {
+async fn validity_is_shown_as_dates() {
     let authority = Authority::new();
     let rows = [
         ((2001, 2002), "expired at 2002-01-01T00:00:00Z; the clock here is at 2"),

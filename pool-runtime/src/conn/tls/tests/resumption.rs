@@ -34,7 +34,7 @@ impl ResolvesClientCert for Rotating {
     }
 }
 
-/// What a server saw of a connection: how its handshake went, and the client's certificate.
+/// The server's view of a connection: the kind of its handshake, and the client's certificate.
 type SeenConnection = (HandshakeKind, Option<CertificateDer<'static>>);
 
 /// A server that resumes sessions, and greets with a byte, behind which its tickets have come.
@@ -75,7 +75,7 @@ fn asking(authority: &Authority, version: &'static rustls::SupportedProtocolVers
     Arc::new(config)
 }
 
-/// Opens a connection and gives what the server saw of it.
+/// Opens a connection and gives the server's view of it.
 async fn connect(dialer: &Dialer, seen: &mut mpsc::UnboundedReceiver<SeenConnection>) -> SeenConnection {
     let mut transport = dialer.transport(LIMIT).await.unwrap();
     transport.read_u8().await.unwrap();

@@ -354,7 +354,7 @@ impl<'a> Call<'a> {
         let (timer, account) = (self.timer.take(), self.account(self.codes));
         let body = ResponseBody::new(receive, start.has_ended, pump, hold, timer, account, self.span.clone());
         match start.failure {
-            Some(kind) => Err(self.error(kind).after(self.attempts, true)),
+            Some(kind) => Err(self.error(*kind).after(self.attempts, true)),
             None => Ok(http::Response::from_parts(parts, body)),
         }
     }
@@ -376,7 +376,7 @@ impl<'a> Call<'a> {
         let (timer, account) = (Timer::default(), self.account(None));
         let unread = ResponseBody::new(receive, start.has_ended, None, hold, timer, account, self.span.clone());
         let what = match start.failure {
-            Some(kind) => What::Error(self.error(kind).after(self.attempts, true)),
+            Some(kind) => What::Error(self.error(*kind).after(self.attempts, true)),
             None => What::Answer(Box::new(http::Response::from_parts(parts, unread))),
         };
         Failed::new(what, body)

@@ -184,11 +184,16 @@ impl ResponseBody {
                 }
             }
             Some(Piece::Trailers(trailers)) => {
-                let large = flow.hold.link().pace.blocks.take(flow.receive.stream_id().as_u32());
+                let blocks = &flow.hold.link().pace.blocks;
+                // The stream's number costs h2's lock.
+                let large = match blocks.is_empty() {
+                    true => None,
+                    false => blocks.take(flow.receive.stream_id().as_u32()),
+                };
                 if (large.is_some() || !is_plain_ok(trailers))
                     && let Err(kind) = self.judge(trailers, large)
                 {
-                    return Poll::Ready(self.misjudged(kind).map_or(Ok(None), Err));
+                    return Poll::Ready(self.misjudged(*kind).map_or(Ok(None), Err));
                 }
                 self.span.record_trailers(trailers);
                 self.settle_with(trailers);
@@ -201,17 +206,17 @@ impl ResponseBody {
 
     /// Whether the trailers can be accepted, with what tonic cannot read in them mended. `large` is their size on the wire,
     /// if that is over the limit: h2 has dropped some of them if those that are left are less.
-    fn judge(&self, trailers: &mut HeaderMap, large: Option<usize>) -> Result<(), Kind> {
+    fn judge(&self, trailers: &mut HeaderMap, large: Option<usize>) -> Result<(), Box<Kind>> {
         if let Some(flow) = &self.flow {
             let limit = flow.hold.slot().shared().config.http2.max_header_list_size;
             fields::check_size(trailers, 0, limit)?;
             if large.is_some_and(|wire| wire > fields::size(trailers) + PADDING) {
-                return Err(Kind::HeaderList { size: None, limit });
+                return Err(Box::new(Kind::HeaderList { size: None, limit }));
             }
         }
         fields::mend_status(trailers, || None)?;
         match self.timer.explains(trailers) {
-            Some(deadline) => Err(deadline.exceeded(Phase::Responding)),
+            Some(deadline) => Err(Box::new(deadline.exceeded(Phase::Responding))),
             None => Ok(()),
         }
     }

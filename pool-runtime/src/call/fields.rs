@@ -32,7 +32,7 @@ const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
 
 /// Checks the size of a block, whose pseudo-header fields count `pseudo` bytes. Returns whether fields of a status are
 /// among the others.
-pub(crate) fn check_size(fields: &HeaderMap, pseudo: usize, limit: u32) -> Result<bool, Kind> {
+pub(crate) fn check_size(fields: &HeaderMap, pseudo: usize, limit: u32) -> Result<bool, Box<Kind>> {
     let mut size = pseudo;
     let mut has_status = false;
     for (name, value) in fields {
@@ -41,13 +41,13 @@ pub(crate) fn check_size(fields: &HeaderMap, pseudo: usize, limit: u32) -> Resul
         has_status |= is_of_status(name);
     }
     if size > limit as usize {
-        return Err(Kind::HeaderList {
+        return Err(Box::new(Kind::HeaderList {
             size: Some(size),
             limit,
-        });
+        }));
     }
     match fields.keys_len() {
-        names if names > MOST_NAMES => Err(Kind::HeaderNames { names: Some(names) }),
+        names if names > MOST_NAMES => Err(Box::new(Kind::HeaderNames { names: Some(names) })),
         _ => Ok(has_status),
     }
 }
@@ -82,9 +82,9 @@ pub(crate) fn remove_status(headers: &mut HeaderMap) {
 }
 
 /// Makes the status of a last block one that tonic can read. `place` tells which method of which server it is about.
-pub(crate) fn mend_status(fields: &mut HeaderMap, place: impl FnOnce() -> Option<String>) -> Result<(), Kind> {
+pub(crate) fn mend_status(fields: &mut HeaderMap, place: impl FnOnce() -> Option<String>) -> Result<(), Box<Kind>> {
     if fields.get_all(Status::GRPC_STATUS).iter().nth(1).is_some() {
-        return Err(Kind::TwoStatuses);
+        return Err(Box::new(Kind::TwoStatuses));
     }
     mend_message(fields);
     drop_unreadable_details(fields);
@@ -152,7 +152,7 @@ mod tests {
         let limit = u32::try_from(exact + STATUS_FIELD).unwrap();
         assert!(!check_size(&fields, STATUS_FIELD, limit).unwrap());
         let kind = check_size(&fields, STATUS_FIELD, limit - 1).unwrap_err();
-        assert!(matches!(kind, Kind::HeaderList { size: Some(size), .. } if size == exact + STATUS_FIELD));
+        assert!(matches!(*kind, Kind::HeaderList { size: Some(size), .. } if size == exact + STATUS_FIELD));
     }
 
     #[test]

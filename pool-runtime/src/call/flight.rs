@@ -121,7 +121,7 @@ impl Drop for Flight {
 /// How a response starts.
 pub(super) struct Start {
     /// It is none: a proxy's error page, say, or headers that cannot be accepted.
-    pub(super) failure: Option<Kind>,
+    pub(super) failure: Option<Box<Kind>>,
     /// There is nothing after its headers.
     pub(super) has_ended: bool,
 }
@@ -149,7 +149,9 @@ impl Start {
                     }
                     (true, true) => read_status(headers, head, shared, timer),
                 };
-                judged.err().or_else(|| head::not_grpc(http_status, headers))
+                judged
+                    .err()
+                    .or_else(|| head::not_grpc(http_status, headers).map(Box::new))
             }
         };
         Self { failure, has_ended }
@@ -172,12 +174,12 @@ impl Start {
 }
 
 /// The status of a call that is over with its headers.
-fn read_status(headers: &mut HeaderMap, head: &Head<'_>, shared: &Shared, timer: &Timer) -> Result<(), Kind> {
+fn read_status(headers: &mut HeaderMap, head: &Head<'_>, shared: &Shared, timer: &Timer) -> Result<(), Box<Kind>> {
     let path = head.uri.path();
     let place = || Some(format!("the server at {} does not implement {path}", shared.endpoint));
     fields::mend_status(headers, place)?;
     match timer.explains(headers) {
-        Some(deadline) => Err(deadline.exceeded(Phase::Requesting)),
+        Some(deadline) => Err(Box::new(deadline.exceeded(Phase::Requesting))),
         None => Ok(()),
     }
 }

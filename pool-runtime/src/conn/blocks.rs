@@ -40,9 +40,14 @@ impl Blocks {
         self.threshold.store(limit.min(MAP_CAPACITY), Relaxed);
     }
 
+    /// Whether no large block is remembered, as almost always.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count.load(Relaxed) == 0
+    }
+
     /// The size of a large block that has come on the stream, forgotten with this.
     pub(crate) fn take(&self, stream: u32) -> Option<usize> {
-        if self.count.load(Relaxed) == 0 {
+        if self.is_empty() {
             return None;
         }
         let mut large = self.large.lock().unwrap_or_else(PoisonError::into_inner);
@@ -52,10 +57,8 @@ impl Blocks {
         taken.map(|(_, size)| size)
     }
 
-    fn saw(&self, stream: u32, size: usize) {
-        if size <= self.threshold.load(Relaxed) {
-            return;
-        }
+    #[cold]
+    fn remember(&self, stream: u32, size: usize) {
         let mut large = self.large.lock().unwrap_or_else(PoisonError::into_inner);
         large.retain(|(of, _)| *of != stream);
         if large.len() == MOST_REMEMBERED {
@@ -79,6 +82,9 @@ pub(crate) struct Frames {
 
 impl Frames {
     /// Takes in what was read. A block is reported with the head of its frame, before h2 has read it.
+    ///
+    /// Not inlined: inside of the transport's `poll_read` it made h2's own functions around that slower.
+    #[inline(never)]
     pub(crate) fn read(&mut self, mut bytes: &[u8], blocks: &Blocks) {
         loop {
             if bytes.len() <= self.left {
@@ -106,6 +112,7 @@ impl Frames {
         }
     }
 
+    #[inline]
     fn begin(&mut self, head: [u8; HEAD], blocks: &Blocks) {
         let [a, b, c, kind, _, stream @ ..] = head;
         self.left = u32::from_be_bytes([0, a, b, c]) as usize;
@@ -114,7 +121,9 @@ impl Frames {
             CONTINUATION => self.block.saturating_add(self.left),
             _ => return,
         };
-        blocks.saw(u32::from_be_bytes(stream) & 0x7fff_ffff, self.block);
+        if self.block > blocks.threshold.load(Relaxed) {
+            blocks.remember(u32::from_be_bytes(stream) & 0x7fff_ffff, self.block);
+        }
     }
 }
 

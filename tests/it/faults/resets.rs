@@ -84,6 +84,32 @@ async fn a_reset_ends_a_call_whose_request_is_still_open() {
 }
 
 #[tokio::test]
+async fn resets_by_the_peer_are_not_ours() {
+    // More resets of its own than this end a connection.
+    const MANY: usize = 1_100;
+    let server = FaultServer::start(|mut conn: Conn| async move {
+        conn.handshake(&[]).await?;
+        conn.forget_frames();
+        loop {
+            let request = conn.next_opened().await?;
+            conn.respond(request.stream).await?;
+            conn.rst(request.stream, Reason::INTERNAL_ERROR).await?;
+        }
+    })
+    .await;
+    let (builder, seen) = Seen::by(Pool::builder(server.uri()).max_connections(1));
+    let client = Client::new(builder.build().unwrap());
+    for _ in 0..MANY / 2 {
+        client.unary(echo()).await.unwrap_err();
+        let mut replies = client.bidi(endless()).await.unwrap().into_inner();
+        replies.message().await.unwrap_err();
+    }
+    assert_eq!(seen.draining(), []);
+    assert_eq!(server.stats().connections_total, 1);
+    check_clean(&client, server).await;
+}
+
+#[tokio::test]
 async fn refused_streams_are_sent_again_and_nobody_notices() {
     let server = FaultServer::start(cases::refuse_first(1)).await;
     let (builder, seen) = Seen::by(Pool::builder(server.uri()));

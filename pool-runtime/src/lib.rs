@@ -75,7 +75,7 @@
 //!   none over a [`Lease`]. A hedge takes a slot only if one is free at once.
 //! - The deadline spans all attempts, and each tells the server what is left of it. A retry that would begin past it is not
 //!   waited for.
-//! - The server has its say: `grpc-retry-pushback-ms` moves the next attempt or forbids it, and
+//! - The server can override the delay: `grpc-retry-pushback-ms` moves the next attempt, by at most two minutes, or forbids it, and
 //!   `grpc-previous-rpc-attempts` tells it how many there were.
 //! - [`retry_throttling`](Builder::retry_throttling) bounds the load that retries put on an endpoint that fails.
 //!
@@ -179,6 +179,10 @@
 //! ```
 //!
 //! `examples/in_memory.rs` has the whole of it.
+//!
+//! A process that forks leaves the tasks of its runtimes behind: in the child, the first call over a connection of the
+//! parent runs into its deadline, which says so, and later calls open connections of the child's own. Build a pool after the
+//! fork, or connect after it, to be spared that.
 //!
 //! # How many connections
 //!

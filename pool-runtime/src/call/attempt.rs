@@ -27,6 +27,7 @@ use super::{Source, again};
 use crate::Error;
 use crate::error::{Kind, Phase};
 use crate::pool::event::Event;
+use crate::pool::forked::Forked;
 use crate::pool::slot::{Slot, Wait};
 
 /// How many attempts there were before this one; absent on the first (R12).
@@ -325,7 +326,10 @@ impl<'a> Call<'a> {
         // That is nothing to a method that takes one message, but may be the begin of a call to one that takes a stream.
         let is_reset_first = flight.give_up();
         let unsent = is_message && is_reset_first && link.is_some_and(|link| mark.is_now(&link));
-        let error = self.error(deadline.exceeded(Phase::Requesting));
+        let mut error = self.error(deadline.exceeded(Phase::Requesting));
+        if self.source.shared().notices_fork() {
+            error = error.because_of(Forked);
+        }
         error.after(self.attempts, !unsent)
     }
 

@@ -11,7 +11,6 @@ use super::body::ResponseBody;
 use super::outgoing::Outgoing;
 use crate::Error;
 use crate::error::Kind;
-use crate::pool::config::LONGEST;
 
 /// An attempt that came to nothing before its response began.
 #[derive(Debug)]
@@ -38,6 +37,10 @@ pub(super) enum What {
     /// The body of the request failed: whose that is, it is the caller's.
     Body(Status),
 }
+
+/// The longest pause that a server can ask for. One that asks for more gets no other attempt: sooner would be against its
+/// wish, and a call without a deadline would sleep for days. gRPC's connection backoff goes no further either.
+const MOST_PUSHBACK: Duration = Duration::from_secs(120);
 
 /// What the server says of the next attempt (`grpc-retry-pushback-ms`; R11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,8 +181,9 @@ pub(crate) fn pushback(headers: &HeaderMap) -> Option<Pushback> {
     let digits = std::str::from_utf8(text)
         .ok()
         .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-    Some(match digits.and_then(|digits| digits.parse().ok()) {
-        Some(ms) => Pushback::After(Duration::from_millis(ms).min(LONGEST)),
+    let delay = digits.and_then(|digits| digits.parse().ok()).map(Duration::from_millis);
+    Some(match delay.filter(|&delay| delay <= MOST_PUSHBACK) {
+        Some(delay) => Pushback::After(delay),
         None => Pushback::Stop,
     })
 }
@@ -196,7 +200,9 @@ mod tests {
         let rows = [
             ("0", after(0)),
             ("250", after(250)),
-            ("18446744073709551615", Some(Pushback::After(LONGEST))),
+            ("120000", after(120_000)),
+            ("120001", Some(Pushback::Stop)),
+            ("18446744073709551615", Some(Pushback::Stop)),
             ("18446744073709551616", Some(Pushback::Stop)),
             ("-1", Some(Pushback::Stop)),
             ("+1", Some(Pushback::Stop)),

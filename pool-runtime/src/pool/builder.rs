@@ -72,13 +72,16 @@ impl Builder {
 
     /// Connections to keep open, whether there are calls or not. Default 0: a pool that nobody uses costs nothing.
     ///
-    /// They are opened with the first call, by [`Builder::connect`] or by [`Pool::ready`], and then kept.
+    /// They are opened with the first call, by [`Builder::connect`] or by [`Pool::ready`], and then kept. At most 65,535.
     pub fn min_connections(mut self, n: usize) -> Self {
         self.config.policy.min_connections = n;
         self
     }
 
-    /// The most connections that take calls at once. Default 10.
+    /// The most connections that take calls at once. Default 10; more than 65,535 count as that many.
+    ///
+    /// A checkout looks at every connection: that costs about 10 ns each (75 ns at 10, 1 µs at 100), so keep to hundreds.
+    /// One connection serves some 80,000 small calls a second.
     ///
     /// Connections that are draining are not counted, and one that has reached its lifetime overlaps with its
     /// replacement for as long as that takes to come up.

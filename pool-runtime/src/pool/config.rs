@@ -21,6 +21,9 @@ use crate::conn::keepalive::KeepAliveConfig;
 /// Longer is as good as never, and clocks can add it without overflow: about 30 years.
 pub(crate) const LONGEST: Duration = Duration::from_secs(1_000_000_000);
 
+/// The most connections that a pool counts: there are no more ports to dial one address from.
+pub(crate) const MOST_CONNECTIONS: usize = 65_535;
+
 /// HTTP/2 windows are at most this wide (RFC 9113, 6.9.1).
 const MAX_WINDOW: u32 = (1 << 31) - 1;
 
@@ -193,7 +196,8 @@ impl Config {
         check_bounds(policy.min_connections, policy.max_connections, endpoint)
     }
 
-    /// The same settings with no duration in them that overflows a clock: `Duration::MAX` is a way to say "never".
+    /// The same settings with no duration in them that overflows a clock, and no number that overflows memory:
+    /// `Duration::MAX` means "never", and `usize::MAX` "no limit".
     pub(crate) fn bounded(mut self) -> Self {
         let policy = &mut self.policy;
         let always = [
@@ -210,6 +214,7 @@ impl Config {
             &mut self.keep_alive_interval,
             &mut policy.idle_timeout,
         ];
+        policy.max_connections = policy.max_connections.min(MOST_CONNECTIONS);
         for duration in always.into_iter().chain(optional.into_iter().flatten()) {
             *duration = LONGEST.min(*duration);
         }
@@ -265,6 +270,10 @@ pub(crate) fn check_bounds(min: usize, max: usize, endpoint: &Arc<str>) -> Resul
             "is 0: no call could ever be made",
             endpoint,
         ));
+    }
+    if min > MOST_CONNECTIONS {
+        let problem = format!("is {min}, more than the {MOST_CONNECTIONS} connections that a pool can have");
+        return Err(Error::config("min_connections", problem, endpoint));
     }
     if min > max {
         let problem = format!("is {min}, more than max_connections, which is {max}");

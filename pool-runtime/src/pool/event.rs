@@ -178,6 +178,9 @@ impl fmt::Display for CloseReason {
 pub enum ConnectionState {
     /// It takes calls.
     Serving,
+    /// Nothing came from its peer while calls ran into their deadlines, or it does not read. It takes no calls until something
+    /// comes, and is closed if the peer does not answer a PING.
+    Silent,
     /// It has reached its lifetime and serves until its replacement is up.
     Retiring,
     /// It takes no more calls; those in flight finish.
@@ -188,6 +191,7 @@ impl fmt::Display for ConnectionState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Serving => "serving",
+            Self::Silent => "silent",
             Self::Retiring => "retiring",
             Self::Draining => "draining",
         })

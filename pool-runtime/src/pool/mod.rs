@@ -9,6 +9,7 @@ pub(crate) mod core;
 mod dial;
 mod effects;
 pub(crate) mod event;
+pub(crate) mod forked;
 pub(crate) mod gate;
 pub(crate) mod lease;
 pub(crate) mod ledger;
@@ -41,7 +42,7 @@ use tokio::time::{Instant, timeout};
 
 use self::avoid::Avoid;
 use self::builder::Builder;
-use self::config::{LONGEST, check_bounds};
+use self::config::{LONGEST, MOST_CONNECTIONS, check_bounds};
 use self::lease::Lease;
 use self::shared::Shared;
 use self::slot::Wait;
@@ -171,7 +172,7 @@ impl Pool {
     pub fn resize(&self, min: usize, max: usize) -> Result<(), Error> {
         let shared = self.shared();
         check_bounds(min, max, &shared.endpoint)?;
-        shared.change_bounds(|bounds| (bounds.min, bounds.max) = (min, max));
+        shared.change_bounds(|bounds| (bounds.min, bounds.max) = (min, max.min(MOST_CONNECTIONS)));
         Ok(())
     }
 

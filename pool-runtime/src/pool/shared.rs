@@ -78,6 +78,8 @@ pub(crate) struct Shared {
     pub(crate) tasks: AtomicUsize,
     /// How often a peer complained of too many pings.
     complaints: AtomicU32,
+    /// The process in which the last connection was opened; 0 before the first.
+    pub(super) process: AtomicU32,
     /// The pool is closed: dials stop.
     pub(crate) closing: CancellationToken,
 }
@@ -105,6 +107,7 @@ impl Shared {
             changed: Notify::new(),
             tasks: AtomicUsize::new(0),
             complaints: AtomicU32::new(0),
+            process: AtomicU32::new(0),
             closing: CancellationToken::new(),
         })
     }
@@ -200,6 +203,7 @@ impl Shared {
         limit: usize,
         took: Duration,
     ) -> Option<(ConnectionId, Arc<Gate>)> {
+        self.note_process();
         let now = Instant::now();
         let expires = self.config.lifetime(fastrand::f64()).map(|lifetime| now + lifetime);
         let peer_limit = streams(limit);

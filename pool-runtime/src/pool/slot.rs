@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use super::avoid::Avoid;
 use super::core::{ConnectionId, Refusal};
 use super::event::Event;
+use super::forked::Forked;
 use super::member::Member;
 use super::shared::{Answer, Shared, TakeOrQueue};
 use crate::Error;
@@ -220,7 +221,7 @@ impl Shared {
         slot
     }
 
-    fn ran_out(&self, limit: Limit) -> Error {
+    fn ran_out(self: &Arc<Self>, limit: Limit) -> Error {
         let phase = match self.core().serving() {
             0 => Phase::Connecting,
             _ => Phase::Waiting,
@@ -236,6 +237,7 @@ impl Shared {
         let error = Error::new(kind, &self.endpoint);
         // Whoever could not get a connection wants to know why the last one did not come up.
         match self.last_error() {
+            _ if self.notices_fork() => error.because_of(Forked),
             Some(cause) if phase == Phase::Connecting => error.because_of(cause),
             _ => error,
         }

@@ -116,11 +116,14 @@ impl PoolStats {
         let totals = core.totals();
         let extra = shared.ledger.extra();
         let own_limit = core.policy().max_concurrent_streams;
+        // Each connection is read once, and the sums are made of that: calls come and go meanwhile.
         let connections: Vec<_> = core
             .entries()
             .iter()
             .map(|entry| ConnectionStats::of(entry, own_limit, now))
             .collect();
+        let in_flight = connections.iter().map(|connection| connection.in_flight as usize).sum();
+        let in_use = connections.iter().map(|connection| connection.total_uses).sum::<u64>();
         Self {
             endpoint: shared.endpoint.to_string(),
             state: if core.is_closed() {
@@ -129,7 +132,7 @@ impl PoolStats {
                 PoolState::Ready
             } else if core.is_unreachable(now) {
                 PoolState::TransientFailure
-            } else if core.dials() > 0 {
+            } else if core.dials() > 0 || core.entries().iter().any(Entry::is_doubted) {
                 PoolState::Connecting
             } else {
                 PoolState::Idle
@@ -137,7 +140,7 @@ impl PoolStats {
             connections,
             max_connections: core.policy().max_connections,
             dialing: core.dials(),
-            in_flight: core.in_flight(),
+            in_flight,
             waiting: core.waiting(),
             opened: totals.opened,
             closed: totals.closed,
@@ -146,7 +149,7 @@ impl PoolStats {
                 error: Chain(&error).to_string(),
                 age: now.saturating_duration_since(at),
             }),
-            checkouts: totals.checkouts,
+            checkouts: core.past_checkouts() + in_use,
             waited: totals.waited,
             refused: totals.refused,
             cut: totals.cut,
@@ -159,13 +162,17 @@ impl PoolStats {
 
 impl ConnectionStats {
     fn of(entry: &Entry<Payload>, own_limit: u32, now: Instant) -> Self {
+        let reading = entry.gate.read();
         Self {
             id: entry.id,
             peer: entry.payload.link.peer,
-            state: entry.state,
-            in_flight: entry.in_flight(),
+            state: match entry.is_doubted() {
+                true => ConnectionState::Silent,
+                false => entry.state,
+            },
+            in_flight: reading.in_flight(),
             limit: own_limit.min(entry.peer_limit),
-            total_uses: entry.total_uses(),
+            total_uses: reading.uses(),
             age: now.duration_since(entry.opened),
             idle: entry.idle_since().map(|since| now.duration_since(since)),
         }

@@ -258,3 +258,19 @@ async fn loose_overflow_opens_bounded_extra_connections_that_close_when_given_ba
     tokio::time::sleep(Duration::from_millis(20)).await;
     assert_eq!(server.stats().connections_now, 1);
 }
+
+/// "No limit" is a limit for what is asked for: no number of connections is dialled that memory cannot hold.
+#[tokio::test]
+async fn more_connections_than_can_be_are_refused() {
+    let server = TestServer::start().await;
+    let pool = Pool::builder(server.uri()).max_connections(usize::MAX).build().unwrap();
+    let error = pool.ready(usize::MAX).await.unwrap_err();
+    assert!(error.to_string().contains("max_connections"), "{error}");
+    for (min, max) in [(usize::MAX, usize::MAX), (65_536, usize::MAX)] {
+        let error = pool.resize(min, max).unwrap_err();
+        assert!(error.to_string().contains("min_connections"), "{error}");
+    }
+    pool.resize(0, usize::MAX).unwrap();
+    assert!(pool.ready(65_536).await.is_err());
+    assert_eq!(server.stats().connections_total, 0);
+}

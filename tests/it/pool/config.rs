@@ -24,6 +24,11 @@ fn each_setting_that_cannot_be_used_is_named() {
     row("max_connections", |b| b.max_connections(0));
     row("min_connections", |b| b.min_connections(11));
     row("min_connections", |b| b.min_connections(3).max_connections(2));
+    row("min_connections", |b| {
+        b.min_connections(usize::MAX).max_connections(usize::MAX)
+    });
+    row("max_resets", |b| b.max_resets(0, Duration::from_secs(30)));
+    row("max_resets", |b| b.max_resets(100, Duration::ZERO));
     row("max_concurrent_streams", |b| b.max_concurrent_streams(0));
     row("max_total_uses", |b| b.max_total_uses(0));
     row("max_lifetime_jitter", |b| b.max_lifetime_jitter(1.0));

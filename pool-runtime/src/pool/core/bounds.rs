@@ -40,6 +40,18 @@ impl<P, W> Core<P, W> {
         }
     }
 
+    /// This is a fork of the process that opened the connections, and none of its tasks is here. The connections stay listed
+    /// and are not used: to close them is up to the parent.
+    pub(crate) fn forked(&mut self, now: Instant, out: &mut Vec<Effect<W>>) {
+        for entry in &mut self.entries {
+            entry.dead = true;
+            entry.set_apart();
+        }
+        self.dials.clear();
+        self.refuse_where(|_| true, Refusal::AskAgain, out);
+        self.plan(now, out);
+    }
+
     /// Closes the pool: nothing new, waiters are told, what is in flight may finish. Again is the same.
     pub(crate) fn close(&mut self, cut_after: Duration, out: &mut Vec<Effect<W>>) {
         self.closed = true;

@@ -67,6 +67,11 @@ impl<P> Entry<P> {
         !self.dead && matches!(self.state, ConnectionState::Serving | ConnectionState::Retiring)
     }
 
+    /// It would take calls if its peer were not doubted.
+    pub(crate) fn is_doubted(&self) -> bool {
+        self.doubted.is_some() && self.is_in_use()
+    }
+
     pub(crate) fn in_flight(&self) -> u32 {
         self.gate.read().in_flight()
     }

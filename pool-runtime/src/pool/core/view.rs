@@ -50,6 +50,11 @@ impl<P, W> Core<P, W> {
         totals
     }
 
+    /// Slots that were taken on connections that are gone.
+    pub(crate) fn past_checkouts(&self) -> u64 {
+        self.totals.checkouts
+    }
+
     /// Changes whenever a connection comes or goes.
     pub(crate) fn version(&self) -> u64 {
         self.totals.opened + self.totals.closed

@@ -360,3 +360,20 @@ fn failing_calls_starve_nobody() {
     }
     drop(socket);
 }
+
+#[test]
+fn unsent_calls_outlive_a_foreign_runtime() {
+    let (_elsewhere, server) = server();
+    let pool = Pool::connect_lazy(server.uri()).unwrap();
+    // Nobody runs it from here on, so nothing is written on its connection.
+    let first = runtime();
+    first.block_on(pool.ready(1)).unwrap();
+    let client = Client::new(pool.clone());
+    runtime().block_on(async {
+        let mut call = pin!(client.unary(lasting(0)));
+        assert!(poll_once(call.as_mut()).is_pending());
+        std::thread::spawn(move || drop(first)).join().unwrap();
+        within("the call", call).await.unwrap();
+    });
+    assert_eq!((pool.stats().replayed, server.stats().streams_total), (1, 1));
+}

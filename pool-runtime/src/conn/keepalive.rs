@@ -7,7 +7,8 @@ use std::time::Duration;
 use h2::{Ping, PingPong};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::pool::config::LONGEST;
+/// The interval where keepalive is off: thirty years, which clocks can add.
+const NEVER: Duration = Duration::from_secs(1_000_000_000);
 
 /// When a silent peer is pinged, and how long it may take to answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +63,7 @@ impl KeepAlive {
     /// Of a connection without keepalive: pings only when it is told to.
     pub(crate) fn off(timeout: Duration, pings: PingPong) -> Self {
         let config = KeepAliveConfig {
-            interval: LONGEST,
+            interval: NEVER,
             timeout,
             while_idle: false,
         };

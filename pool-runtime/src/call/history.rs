@@ -1,5 +1,5 @@
-//! What the attempts of a call have met so far: the connections on which they failed, and the transparent retries that
-//! the call has had (gRFC A6, "Transparent Retries").
+//! The history of a call: the connections on which its attempts failed, and its transparent retries (gRFC A6, "Transparent
+//! Retries").
 //!
 //! A request that never left this side may be sent again until the deadline, with a pause that grows. So may one that was
 //! excluded by the GOAWAY of a connection that had answered others: peers recycle connections so, and fail no call by it

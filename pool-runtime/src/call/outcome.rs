@@ -143,7 +143,7 @@ pub(super) fn code(headers: &HeaderMap) -> Code {
         .map_or(Code::Unknown, |code| Code::from_bytes(code.as_bytes()))
 }
 
-/// Whether a server's failure speaks against the server rather than the request: another might well have served it.
+/// A failure of the server rather than of the request: another server might well have served it.
 pub(super) fn is_fault(code: Code) -> bool {
     matches!(
         code,

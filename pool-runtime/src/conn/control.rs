@@ -29,7 +29,7 @@ struct State {
 /// What is dropped when the resets that were queued before it are written.
 pub(crate) type Held = Box<dyn Debug + Send>;
 
-/// What the owner wants of the task.
+/// The owner's orders to the task.
 #[derive(Debug)]
 pub(crate) struct Orders {
     /// The order to drain as it stands; it is repeated each time.
@@ -111,7 +111,7 @@ impl Control {
         result
     }
 
-    /// What was ordered. The task is woken by the next order.
+    /// Takes the orders. The task is woken by the next one.
     ///
     /// `resets_made`: those of streams that were given up, of late, and those that wait.
     pub(crate) fn poll(&self, resets_made: usize, cx: &Context<'_>) -> Orders {

@@ -37,7 +37,7 @@ pub(crate) trait Owner: Send + Unpin + 'static {
     fn is_busy(&self) -> bool;
     /// A first response has begun on the connection.
     fn answered(&self);
-    /// The peer does not read what waits to be written: no call must be sent until it does.
+    /// Resets wait because the peer does not read: no call must be sent until it does.
     fn doubt(&self);
     /// Something has come from a peer that was doubted.
     fn trust(&self);
@@ -185,7 +185,7 @@ where
         }
     }
 
-    /// Pings the peer, and notes what has come from it by now.
+    /// Pings the peer, and notes how many bytes have come from it.
     fn doubt(&mut self) {
         self.doubted = Some(self.link.pace.read());
         if let Some(pings) = self.pings.take() {

@@ -60,7 +60,7 @@ impl KeepAlive {
         }
     }
 
-    /// Of a connection without keepalive: pings only when it is told to.
+    /// For a connection without keepalive: pings on demand only.
     pub(crate) fn off(timeout: Duration, pings: PingPong) -> Self {
         let config = KeepAliveConfig {
             interval: NEVER,

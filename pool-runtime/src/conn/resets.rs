@@ -18,8 +18,8 @@ pub(crate) const YOUNG: Duration = Duration::from_millis(100);
 /// So many resets may follow each other at once; h2's server bears 20.
 pub(super) const BURST: usize = 10;
 
-/// The time after which a peer has accepted what it had been sent before.
-const PAUSE: Duration = Duration::from_millis(100);
+/// The time in which a peer accepts the streams that it has been sent.
+const PAUSE: Duration = Duration::from_millis(25);
 
 /// Streams that are waiting to be reset.
 #[derive(Debug, Default)]

@@ -1,6 +1,6 @@
 //! When a peer is doubted from which nothing comes while calls run into their deadlines.
 //!
-//! Without keepalive PINGs, that is all there is to tell a connection that a NAT or a firewall has forgotten. One silent
+//! Without keepalive PINGs, this is the only sign of a connection that a NAT or a firewall has forgotten. One silent
 //! call is no proof: its server may just be slow. So the silence has to last, and each doubt that turns out to be
 //! unfounded makes the next one wait twice as long: servers count PINGs (gRFC A8), and doubt costs one.
 

@@ -1,4 +1,4 @@
-//! The observers of a pool, and what becomes of their panics.
+//! The observers of a pool, and their panics.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -207,7 +207,7 @@ impl<P, W> Core<P, W> {
     }
 
     /// The others had room for twice of what was asked for, over the whole idle timeout. Twice, because demand is only
-    /// seen now and then. Other strategies say themselves which connections are to be used.
+    /// seen now and then. The other strategies choose the connections to use by themselves.
     fn is_unneeded(&self, index: usize) -> bool {
         let others = self.entries.iter().enumerate().filter(|&(other, _)| other != index);
         let room: usize = others

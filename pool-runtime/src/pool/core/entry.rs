@@ -46,7 +46,7 @@ pub(crate) struct Entry<P> {
     pub(super) faded: Instant,
 }
 
-/// What is known of a connection when it comes up.
+/// The facts of a connection that comes up.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Opened {
     /// The other end, where it has an address.

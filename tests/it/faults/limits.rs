@@ -1,6 +1,8 @@
 //! SETTINGS_MAX_CONCURRENT_STREAMS that comes late, changes and drops to nothing (R4, R6): calls wait, none is lost.
 
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use pool_runtime::{Phase, Pool};
@@ -13,7 +15,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tonic::{Code, Request};
 
-use super::check_clean;
+use super::{check_clean, in_memory};
 use crate::calls::{Client, client, echo, eventually, facts, hanging};
 
 fn spawn(client: &Client, calls: usize) -> JoinSet<()> {
@@ -197,4 +199,87 @@ async fn a_peer_that_reads_late_sees_no_stream_too_many() {
     reads.notify_waiters();
     server.until(|stats| stats.cancelled > 0).await;
     assert_eq!(server.stats().streams_peak_per_connection(), 1);
+}
+
+/// A call that runs within its own wake-up, as on another thread it may. Once it has its slot it stands still: what wakes
+/// it then may hold h2's lock.
+struct Prompt {
+    pool: Pool,
+    waits: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
+    started: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
+}
+
+impl Prompt {
+    /// Puts the call into the pool's queue.
+    fn queued(client: &Client) -> Arc<Self> {
+        let call = client.clone();
+        let prompt = Arc::new(Self {
+            pool: client.pool().clone(),
+            waits: Mutex::new(Some(Box::pin(async move { drop(call.unary(hanging(0)).await) }))),
+            started: Mutex::new(None),
+        });
+        prompt.clone().wake();
+        assert!(prompt.started.lock().unwrap().is_none(), "it does not wait");
+        prompt
+    }
+}
+
+impl Wake for Prompt {
+    fn wake(self: Arc<Self>) {
+        let Ok(mut waits) = self.waits.try_lock() else { return };
+        let Some(mut call) = waits.take() else { return };
+        let waker = Waker::from(self.clone());
+        assert!(call.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        let place = match self.pool.stats().waiting {
+            0 => &mut *self.started.lock().unwrap(),
+            _ => &mut *waits,
+        };
+        *place = Some(call);
+    }
+}
+
+/// h2 writes the HEADERS of a new stream before a reset that has waited longer.
+#[tokio::test(start_paused = true)]
+async fn a_slot_is_free_after_its_reset() {
+    for replies in [0, 1] {
+        let server = FaultServer::start(|mut conn: Conn| async move {
+            conn.handshake(&[]).await?;
+            let first = conn.next_opened().await?;
+            if first.path().ends_with("ServerStream") {
+                conn.respond(first.stream).await?;
+            }
+            conn.until_closed().await
+        })
+        .await;
+        let pool = Pool::builder("http://peer.test")
+            .connector(in_memory(server.entrance(), 4 << 10))
+            .max_connections(1)
+            .max_concurrent_streams(1);
+        let client = Client::new(pool.build().unwrap());
+        let mut first = JoinSet::new();
+        first.spawn({
+            let client = client.clone();
+            async move {
+                match replies {
+                    0 => drop(client.unary(hanging(0)).await),
+                    _ => drop(
+                        client
+                            .server_stream(hanging(0))
+                            .await
+                            .unwrap()
+                            .into_inner()
+                            .message()
+                            .await,
+                    ),
+                }
+            }
+        });
+        // Its reset is not held back, as that of a stream just opened is.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let second = Prompt::queued(&client);
+        first.shutdown().await;
+        let stats = server.until(|stats| stats.streams_total == 2).await;
+        assert!(second.started.lock().unwrap().is_some(), "it has no slot");
+        assert_eq!((stats.cancelled, stats.streams_peak), (1, 1));
+    }
 }

@@ -20,13 +20,34 @@ mod recycling;
 mod resets;
 mod stalls;
 
+use std::io;
 use std::sync::{Arc, Mutex};
 
-use pool_runtime::{Builder, CloseReason, Event, Pool};
-use tests::fault::FaultServer;
+use pool_runtime::{Builder, CloseReason, Connector, Event, Pool, Target};
+use tests::fault::{Conn, Entrance, FaultServer};
 use tests::within;
 
 use crate::calls::{Client, echo, idle};
+
+/// Connects to a server in memory, by pipes that hold so many bytes.
+fn in_memory(entrance: Entrance, bytes: usize) -> impl Connector {
+    move |_: Target| std::future::ready(io::Result::Ok(entrance.pipe(bytes)))
+}
+
+/// Does `first` on the first connection, and serves on the others.
+async fn then_serves<F, R>(mut conn: Conn, first: F) -> io::Result<()>
+where
+    F: FnOnce(Conn) -> R,
+    R: Future<Output = io::Result<()>>,
+{
+    match conn.index() {
+        0 => first(conn).await,
+        _ => {
+            conn.handshake(&[]).await?;
+            conn.serve().await
+        }
+    }
+}
 
 /// A client over a pool of at most one connection, on which a call has ended well: a connection that is lost before
 /// that counts as a failed dial, and the pool would pause before the next one.

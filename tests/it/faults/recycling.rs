@@ -1,17 +1,23 @@
 //! Servers and proxies that recycle connections all the time (R15): no call fails.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use pool_runtime::Pool;
+use h2::Reason;
+use pool_runtime::{Builder, CloseReason, Pool};
+use tests::fault::{Conn, FaultServer};
 use tests::pb::test_service_client::TestServiceClient;
-use tests::pb::{Script, TestRequest};
+use tests::pb::{Script, TestReply, TestRequest};
 use tests::server::TestServer;
 use tests::within;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tonic::Code;
 
-use crate::calls::{Client, echo, idle, scripted};
+use super::{Seen, in_memory, then_serves};
+use crate::calls::{Client, echo, eventually, hanging, idle, scripted};
 
 /// Callers that call one after the other.
 const CALLERS: usize = 32;
@@ -108,4 +114,47 @@ async fn no_call_fails_when_both_sides_recycle() {
             .all(|connection| connection.streams_total <= 16)
     );
     assert_eq!(pool.stats().failed_dials, 0);
+}
+
+/// Streams a reply after an hour, long after a GOAWAY if there is to be one.
+async fn answers_in_an_hour(mut conn: Conn, goes_away: bool) -> io::Result<()> {
+    conn.handshake(&[]).await?;
+    let request = conn.next_opened().await?;
+    conn.respond(request.stream).await?;
+    if goes_away {
+        conn.goaway(request.stream, Reason::NO_ERROR, "").await?;
+    }
+    sleep(Duration::from_secs(3_600)).await;
+    conn.send_message(request.stream, &TestReply::default()).await?;
+    conn.trailers(request.stream, Code::Ok, "").await?;
+    conn.until_closed().await
+}
+
+/// A connection that is recycled waits for its calls, however long they take, and not a moment longer.
+#[tokio::test(start_paused = true)]
+async fn recycling_cuts_no_long_call() {
+    type Setting = fn(Builder) -> Builder;
+    let rows: [(CloseReason, Setting); 3] = [
+        (CloseReason::GoAway, |pool| pool),
+        (CloseReason::UsedUp, |pool| pool.max_total_uses(1)),
+        (CloseReason::Lifetime, |pool| pool.max_lifetime(Duration::from_secs(30))),
+    ];
+    for (reason, setting) in rows {
+        let goes_away = reason == CloseReason::GoAway;
+        let server =
+            FaultServer::start(move |conn: Conn| then_serves(conn, move |conn| answers_in_an_hour(conn, goes_away)))
+                .await;
+        let pool = Pool::builder("http://peer.test").connector(in_memory(server.entrance(), 4 << 10));
+        let (pool, seen) = Seen::by(setting(pool.max_connections(1)));
+        let client = Client::new(pool.build().unwrap());
+        let mut replies = client.server_stream(hanging(1)).await.unwrap().into_inner();
+        let reply = replies.message().await.unwrap();
+        assert!(reply.is_some(), "{reason}");
+        assert_eq!(seen.draining()[0], reason);
+        // One that took its place may have come and gone, idle.
+        assert!(!seen.closed().contains(&reason), "{reason}");
+        assert!(replies.message().await.unwrap().is_none(), "{reason}");
+        eventually("the end of the connection", || seen.closed().contains(&reason)).await;
+        assert_eq!(client.pool().stats().cut, 0, "{reason}");
+    }
 }

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tonic::{Code, Request, Status};
 
-use super::Seen;
+use super::{Seen, in_memory, then_serves};
 use crate::calls::{Client, echo, endless, facts, tasks};
 
 /// A pipe that holds what a few small calls send.
@@ -27,10 +27,6 @@ const LONG: Duration = Duration::from_secs(120);
 
 /// One that listens, and one that sits on its end of a pipe for ever.
 const SERVERS_TASKS: usize = 2;
-
-fn in_memory(entrance: Entrance, bytes: usize) -> impl Connector {
-    move |_: Target| std::future::ready(io::Result::Ok(entrance.pipe(bytes)))
-}
 
 /// A pool of at most one connection to a server in memory.
 fn pool(server: &FaultServer, bytes: usize) -> Builder {
@@ -59,21 +55,6 @@ async fn check_left(pool: &Pool, connections: usize) {
     let stats = pool.stats();
     assert_eq!((stats.in_flight, stats.waiting), (0, 0), "{stats}");
     assert_eq!(stats.connections.len(), connections, "{stats}");
-}
-
-/// Does `first` on the first connection, and serves on the others.
-async fn then_serves<F, R>(mut conn: Conn, first: F) -> io::Result<()>
-where
-    F: FnOnce(Conn) -> R,
-    R: Future<Output = io::Result<()>>,
-{
-    match conn.index() {
-        0 => first(conn).await,
-        _ => {
-            conn.handshake(&[]).await?;
-            conn.serve().await
-        }
-    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use h2::Reason;
 use pool_runtime::__private::{Attempts, Codes, RetryPolicy};
-use pool_runtime::{Error, Phase, Pool, pooled_client};
+use pool_runtime::{Builder, Error, Phase, Pool, pooled_client};
 use tests::fault::{Conn, FaultServer};
 use tests::pb::{Failure, Script, TestRequest};
 use tests::server::TestServer;
@@ -493,18 +493,26 @@ async fn what_is_declared_idempotent_is_retried_by_default_and_nothing_else_is()
 /// A pool that has no room turns a call away for good: it would not take it in sooner if the call asked again.
 #[tokio::test]
 async fn a_full_pool_is_asked_once() {
-    let server = TestServer::start().await;
-    let pool = Pool::builder(server.uri())
-        .max_connections(1)
-        .max_concurrent_streams(1)
-        .max_waiters(0);
-    // Nobody may wait, so the connection is opened ahead.
-    let pool = pool.connect().await.unwrap();
-    let codes = Codes::UNAVAILABLE.with(Code::ResourceExhausted as u8);
-    let policy = RetryPolicy::unchecked(5, Duration::from_millis(1), Duration::from_millis(1), 1.0, codes);
-    let client = Client::new(&pool, Attempts::Retry(policy));
-    let _held = pool.acquire().await.unwrap();
-    let status = client.unary(echo()).await.unwrap_err();
-    assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
-    assert_eq!((pool.stats().refused, pool.stats().retried), (1, 0));
+    type Setting = fn(Builder) -> Builder;
+    let rows: [(&str, u64, Setting); 2] = [
+        ("max_waiters", 1, |pool| pool.max_waiters(0)),
+        ("acquire_timeout", 0, |pool| {
+            pool.acquire_timeout(Duration::from_millis(20))
+        }),
+    ];
+    for (named, refused, setting) in rows {
+        let server = TestServer::start().await;
+        let pool = Pool::builder(server.uri()).max_connections(1).max_concurrent_streams(1);
+        let pool = setting(pool).build().unwrap();
+        // Where nobody may wait, the connection has to be opened ahead.
+        within("the connection", pool.ready(1)).await.unwrap();
+        let _held = pool.acquire().await.unwrap();
+        let codes = Codes::UNAVAILABLE.with(Code::ResourceExhausted as u8);
+        let policy = RetryPolicy::unchecked(5, Duration::from_millis(1), Duration::from_millis(1), 1.0, codes);
+        let client = Client::new(&pool, Attempts::Retry(policy));
+        let status = client.unary(echo()).await.unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+        assert!(status.message().contains(named), "{status}");
+        assert_eq!((pool.stats().refused, pool.stats().retried), (refused, 0), "{named}");
+    }
 }

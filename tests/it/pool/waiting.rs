@@ -210,23 +210,31 @@ async fn wait_for_ready_outlasts_the_acquire_timeout() {
     #[pool_runtime::pooled_client(tests::pb::test_service_client::TestServiceClient, wait_for_ready)]
     struct Patient;
 
-    let server = FaultServer::start(|mut conn: Conn| async move {
-        conn.handshake(&[]).await?;
-        conn.serve().await
-    })
-    .await;
-    let entrance = server.entrance();
-    let opens = tokio::time::Instant::now() + Duration::from_secs(3_600);
-    let connector = move |_: Target| {
-        let is_open = tokio::time::Instant::now() >= opens;
-        let transport = is_open.then(|| entrance.pipe(1 << 16));
-        std::future::ready(transport.ok_or(std::io::Error::from(ErrorKind::ConnectionRefused)))
-    };
-    let pool = Pool::builder("http://peer.test")
-        .connector(connector)
-        .acquire_timeout(Duration::from_secs(1))
-        .deadline(None);
-    let client = Patient::new(pool.build().unwrap());
-    client.unary(lasting(0)).await.unwrap();
-    assert!(tokio::time::Instant::now() >= opens);
+    const HOUR: Duration = Duration::from_secs(3_600);
+    for (deadline, is_served) in [(None, true), (Some(2 * HOUR), true), (Some(HOUR / 2), false)] {
+        let server = FaultServer::start(|mut conn: Conn| async move {
+            conn.handshake(&[]).await?;
+            conn.serve().await
+        })
+        .await;
+        let entrance = server.entrance();
+        let began = tokio::time::Instant::now();
+        let connector = move |_: Target| {
+            let transport = (began.elapsed() >= HOUR).then(|| entrance.pipe(1 << 16));
+            std::future::ready(transport.ok_or(std::io::Error::from(ErrorKind::ConnectionRefused)))
+        };
+        let pool = Pool::builder("http://peer.test")
+            .connector(connector)
+            .acquire_timeout(Duration::from_secs(1))
+            .deadline(deadline);
+        let client = Patient::new(pool.build().unwrap());
+        match (client.unary(lasting(0)).await, is_served) {
+            (Ok(_), true) => assert!(began.elapsed() >= HOUR),
+            (Err(status), false) => {
+                assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
+                assert_eq!(began.elapsed().as_secs(), HOUR.as_secs() / 2);
+            }
+            (result, _) => panic!("deadline {deadline:?}: {result:?}"),
+        }
+    }
 }

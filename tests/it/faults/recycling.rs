@@ -126,6 +126,8 @@ async fn answers_in_an_hour(mut conn: Conn, goes_away: bool) -> io::Result<()> {
     }
     sleep(Duration::from_secs(3_600)).await;
     conn.send_message(request.stream, &TestReply::default()).await?;
+    // With the trailers the call is over, whenever the caller reads them.
+    sleep(Duration::from_secs(1)).await;
     conn.trailers(request.stream, Code::Ok, "").await?;
     conn.until_closed().await
 }

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use prost_types::FileDescriptorSet;
 
-use crate::config::Config;
+use crate::config::{Config, UnknownNames};
 use crate::descriptor;
 use crate::error::Error;
 use crate::generator::{Found, Generator};
@@ -33,6 +33,7 @@ pub fn configure() -> Builder {
         out_dir: None,
         descriptor_path: None,
         service_config: None,
+        unknown_names: UnknownNames::default(),
         protoc: false,
         cross_crate: true,
         // Outside a build script the lines would mean nothing.
@@ -49,6 +50,7 @@ pub struct Builder {
     out_dir: Option<PathBuf>,
     descriptor_path: Option<PathBuf>,
     service_config: Option<PathBuf>,
+    unknown_names: UnknownNames,
     protoc: bool,
     cross_crate: bool,
     rerun: bool,
@@ -135,11 +137,25 @@ impl Builder {
     /// Plain tonic clients do not see the config at all: for those there is `Builder::service_config` of
     /// pool-runtime.
     ///
-    /// It is checked here. A method that its service does not have, and a service that its package does not have, fail
-    /// the build; services of packages that are not compiled are left out, as one file often serves many programs.
-    /// `path` is relative to the package's directory, like those of the `.proto` files, and cargo is told to watch it.
+    /// It is checked here, and every mistake is listed with line and column. Names of services and methods are checked as
+    /// [`unknown_names`](Self::unknown_names) has it. `path` is relative to the package's directory, like those of the
+    /// `.proto` files, and cargo is told to watch it.
+    ///
+    /// # Configs that somebody else has published
+    ///
+    /// gRPC rejects a config as a whole if a `retryPolicy` lacks one of its five fields (gRFC A6), and so does this
+    /// crate. A quarter of the configs that Google publishes beside its `.proto` files do lack one, most often
+    /// `maxAttempts`: they are written for generators that are not as strict. Keep a copy of such a file, and add the
+    /// fields that the error lists; `"maxAttempts": 5` is the most that gRPC allows.
     pub fn service_config(mut self, path: impl AsRef<Path>) -> Self {
         self.service_config = Some(path.as_ref().to_owned());
+        self
+    }
+
+    /// What happens to names in the service config that no compiled file holds, though their package is compiled.
+    /// Default: [`UnknownNames::RefuseTypos`].
+    pub fn unknown_names(mut self, unknown: UnknownNames) -> Self {
+        self.unknown_names = unknown;
         self
     }
 
@@ -192,7 +208,7 @@ impl Builder {
     /// # Errors
     ///
     /// When a file can't be read or is not valid; the error names file, line and column of every
-    /// mistake that was found. For a service config it names file and field.
+    /// mistake that was found, in a service config as well.
     pub fn compile_protos<P, I>(self, protos: &[P], includes: &[I]) -> Result<(), Error>
     where
         P: AsRef<Path>,
@@ -263,7 +279,11 @@ impl Builder {
         if !mistakes.is_empty() {
             return Err(Error::new(mistakes));
         }
-        config.map_or(Ok(()), |config| config.check(&compiled))
+        let warning = config.map(|config| config.check(&compiled)).transpose()?.flatten();
+        if let Some(warning) = warning {
+            println!("cargo:warning={warning}");
+        }
+        Ok(())
     }
 
     fn read_service_config(&self) -> Result<Option<Rc<Config>>, Error> {
@@ -272,7 +292,7 @@ impl Builder {
         };
         // Before it is read: a file that is wrong or missing is the one that will change.
         self.watch(std::slice::from_ref(path));
-        Config::read(path).map(|config| Some(Rc::new(config)))
+        Config::read(path, self.unknown_names).map(|config| Some(Rc::new(config)))
     }
 
     fn target_dir(&self) -> Result<PathBuf, Error> {

@@ -58,6 +58,7 @@ mod service;
 use std::path::Path;
 
 pub use builder::{Builder, configure};
+pub use config::UnknownNames;
 pub use error::Error;
 
 // The types that `Builder::tonic`, `Builder::prost` and `Builder::compile_fds` take, so that a build

@@ -325,8 +325,9 @@ impl Builder {
     ///
     /// For plain tonic clients the limits of sizes are taken on the wire: a compressed message counts as it is sent.
     ///
-    /// An invalid one is an error of [`Builder::build`], with the place of what is wrong. [`Pool::set_service_config`]
-    /// replaces it.
+    /// An invalid one is an error of [`Builder::build`], which lists all mistakes with their places. Many published
+    /// configs are invalid to gRPC: a quarter of Google's lack fields that gRFC A6 requires of a `retryPolicy`, most often
+    /// `maxAttempts`. Add those to a copy. [`Pool::set_service_config`] replaces it.
     #[cfg(feature = "service-config")]
     pub fn service_config(mut self, json: impl Into<String>) -> Self {
         self.service_config = Some(json.into());

@@ -5,6 +5,7 @@
 //! those two can do has to be wrapped to be reached.
 
 use std::fs;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -203,7 +204,8 @@ impl Builder {
         self
     }
 
-    /// Compiles `protos`, looking for what they import in `includes`.
+    /// Compiles `protos`, looking for what they import in `includes`. Without includes that is the current directory,
+    /// which for a build script is the package's.
     ///
     /// # Errors
     ///
@@ -215,7 +217,11 @@ impl Builder {
         I: AsRef<Path>,
     {
         let protos: Vec<PathBuf> = protos.iter().map(|p| p.as_ref().to_owned()).collect();
-        let includes: Vec<PathBuf> = includes.iter().map(|i| i.as_ref().to_owned()).collect();
+        let mut includes: Vec<PathBuf> = includes.iter().map(|i| i.as_ref().to_owned()).collect();
+        if includes.is_empty() {
+            // As protoc without `-I`: the current directory.
+            includes.push(PathBuf::new());
+        }
         if self.protoc {
             return self.compile_with_protoc(&protos, &includes);
         }
@@ -232,8 +238,35 @@ impl Builder {
     /// When the descriptors contradict themselves, the service config can't be followed, or the files can't be
     /// written.
     pub fn compile_fds(self, descriptors: FileDescriptorSet) -> Result<(), Error> {
-        descriptor::check(&descriptors)?;
+        descriptor::check(&descriptors, &[])?;
         self.write_descriptors(&descriptor::encode(&descriptors))?;
+        self.generate_from(descriptors)
+    }
+
+    /// Generates from the bytes of a descriptor set, as protoc's `-o` writes them and as crates export them. The files'
+    /// imports must be in it (`--include_imports`).
+    ///
+    /// With [`extern_path`](Self::extern_path) this makes clients over messages that another crate has, for example of a
+    /// service whose client was not compiled by pool-build:
+    ///
+    /// ```no_run
+    /// # const FILE_DESCRIPTOR_SET: &[u8] = &[];
+    /// # fn main() -> Result<(), pool_build::Error> {
+    /// pool_build::configure()
+    ///     .build_server(false)
+    ///     .extern_path(".grpc.health.v1", "::tonic_health::pb")
+    ///     .compile_encoded_fds(FILE_DESCRIPTOR_SET) // tonic_health::pb::FILE_DESCRIPTOR_SET
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are no descriptor set, and those of [`compile_fds`](Self::compile_fds).
+    pub fn compile_encoded_fds(self, encoded: impl AsRef<[u8]>) -> Result<(), Error> {
+        let encoded = encoded.as_ref();
+        let descriptors = descriptor::decode(encoded)?;
+        descriptor::check(&descriptors, &[])?;
+        self.write_descriptors(encoded)?;
         self.generate_from(descriptors)
     }
 
@@ -243,18 +276,29 @@ impl Builder {
             Some(path) => path,
             None => self.target_dir()?.join("pool_build_descriptors.bin"),
         };
+        // One that was written before tells nothing of this run.
+        let _ = fs::remove_file(&set);
         self.prost.file_descriptor_set_path(&set);
         let rerun = self.rerun;
-        let includes: Vec<&Path> = includes.iter().map(PathBuf::as_path).collect();
-        let protos: Vec<&Path> = protos.iter().map(PathBuf::as_path).collect();
-        self.generate(|tonic, config| tonic.compile_with_config(config, &protos, &includes))?;
-        let encoded = fs::read(&set).map_err(|cause| Error::io(format!("{}: can't be read", set.display()), cause))?;
-        let includes: Vec<PathBuf> = includes.into_iter().map(Path::to_owned).collect();
+        // Without `-I` protoc takes the current directory; the empty path is not one to it.
+        let given = includes.iter().filter(|include| !include.as_os_str().is_empty());
+        let given: Vec<PathBuf> = given.cloned().collect();
+        let generated = self.generate(|tonic, config| tonic.compile_with_config(config, protos, &given));
+        let encoded = fs::read(&set).unwrap_or_default();
         if rerun {
             println!("cargo:rerun-if-env-changed=PROTOC");
-            rerun_if_changed(&descriptor::files(&encoded, &includes));
+            rerun_if_changed(&descriptor::files(&encoded, includes));
         }
-        Ok(())
+        match generated {
+            Ok(()) => Ok(()),
+            // prost-build panics over an edition, without its name.
+            Err(error) => Err(
+                match descriptor::decode(&encoded).and_then(|set| descriptor::check(&set, includes)) {
+                    Ok(()) => error.of_protoc(includes),
+                    Err(edition) => edition,
+                },
+            ),
+        }
     }
 
     fn generate_from(mut self, descriptors: FileDescriptorSet) -> Result<(), Error> {
@@ -274,7 +318,11 @@ impl Builder {
         self.prost.service_generator(Box::new(generator));
         // The builder would put its bare generator in the place of ours if it were to build anything.
         let tonic = self.tonic.out_dir(out_dir).build_client(false).build_server(false);
-        run(tonic, self.prost).map_err(|cause| Error::io("the .proto files were not compiled", cause))?;
+        // prost-build panics where names of Rust would clash, for example: no reason for a backtrace.
+        let prost = self.prost;
+        let run = panic::catch_unwind(AssertUnwindSafe(|| run(tonic, prost)));
+        run.map_err(|panic| Error::panic(&*panic))?
+            .map_err(|cause| Error::io("the .proto files were not compiled", cause))?;
         let Found { mistakes, compiled } = found.take();
         if !mistakes.is_empty() {
             return Err(Error::new(mistakes));

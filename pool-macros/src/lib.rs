@@ -13,12 +13,14 @@
 //! pub struct Greeter;
 //!         |  stage 1, `pooled_client`: the struct, its constructors and settings, and a call to
 //!         v
-//! helloworld::greeter_client::compile_this_proto_with_pool_build! { .. }
-//!         |  the client's description: adds the list of RPCs
+//! helloworld::greeter_client::GreeterClient! { .. }
+//!         |  the client's description, a macro of the client's name: adds the list of RPCs
 //!         v
 //! ::pool_runtime::__private::__pooled_client_rpcs! { { list } { arguments } Greeter }
 //!            stage 2: one method per RPC
 //! ```
+//!
+//! RPCs that are stated by hand need no second stage.
 //!
 //! Each stage runs `parse` or `args` -> `ir` -> `check` -> `expand`, collecting its errors on
 //! the way (`errors`), and emits all that can still be emitted beside them (`fallback`), so that one
@@ -123,4 +125,11 @@ pub fn pooled_client(args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro]
 pub fn __pooled_client_rpcs(input: TokenStream) -> TokenStream {
     expand::rpcs(input.into()).into()
+}
+
+/// In place of the second stage, where a client has no description.
+#[doc(hidden)]
+#[proc_macro]
+pub fn __pooled_client_missing(input: TokenStream) -> TokenStream {
+    fallback::no_description(input.into()).into()
 }

@@ -66,7 +66,8 @@ use proc_macro::TokenStream;
 /// # Arguments
 ///
 /// First the path of the client that pool-build generated, written through the client's own module:
-/// the description of the service stands there, beside the client. Then, in any order:
+/// the types of the RPCs stand there, beside the client. (A glob re-export of that module has them too; a re-export of the
+/// client alone does not.) Then, in any order:
 ///
 /// | | |
 /// |---|---|
@@ -74,6 +75,7 @@ use proc_macro::TokenStream;
 /// | `wait_for_ready` | calls wait while the server can't be reached, instead of failing at once |
 /// | `retry = "none"` | no call is repeated or hedged, whatever a service config or the .proto says |
 /// | `crate = "path"` | where `pool_runtime` is, if it has another name |
+/// | `service`, `rpc`, `codec` | in place of the path: see [below](#rpcs-by-hand) |
 /// | `some_rpc(..)` | options of one RPC, named by its method |
 ///
 /// An RPC takes the first three as well, and
@@ -105,6 +107,33 @@ use proc_macro::TokenStream;
 /// switches both off.
 ///
 /// What is stated elsewhere, and what then holds: see "Precedence" in the documentation of `pool_runtime`.
+///
+/// # RPCs by hand
+///
+/// A client that pool-build did not compile has no list of RPCs: one of another crate, such as tonic-health, or of a
+/// service that has no .proto. Its RPCs are stated in place of the path, each as the line of the .proto with Rust's types:
+///
+/// ```text
+/// #[pooled_client(
+///     service = "grpc.health.v1.Health",
+///     /// Asks for the status once.
+///     rpc Check(HealthCheckRequest) returns (HealthCheckResponse),
+///     rpc Watch(HealthCheckRequest) returns (stream HealthCheckResponse),
+///     check(deadline = "1s", idempotent),
+/// )]
+/// pub struct Health;
+/// ```
+///
+/// - `service` is the full name, the package included: a call goes to `/service/Rpc`.
+/// - `rpc` may have comments and `#[deprecated]`. The method has the name that prost gives it, `check` for `Check`, and by
+///   that name it has options. `google.protobuf.Empty` is `()`.
+/// - `codec = "crate::JsonCodec"` is the codec of all RPCs, by its path without type arguments. Default: prost's.
+///
+/// pool-build makes the same of a descriptor set, with `Builder::compile_encoded_fds` and `extern_path`.
+///
+/// # Attributes of the struct
+///
+/// Levels of lints (`#[allow(..)]`) and `#[cfg(..)]` below the attribute hold for what it writes, too.
 ///
 /// # Deadlines
 ///

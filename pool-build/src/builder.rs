@@ -5,12 +5,13 @@
 //! those two can do has to be wrapped to be reached.
 
 use std::fs;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use prost_types::FileDescriptorSet;
 
-use crate::config::Config;
+use crate::config::{Config, UnknownNames};
 use crate::descriptor;
 use crate::error::Error;
 use crate::generator::{Found, Generator};
@@ -33,6 +34,7 @@ pub fn configure() -> Builder {
         out_dir: None,
         descriptor_path: None,
         service_config: None,
+        unknown_names: UnknownNames::default(),
         protoc: false,
         cross_crate: true,
         // Outside a build script the lines would mean nothing.
@@ -49,6 +51,7 @@ pub struct Builder {
     out_dir: Option<PathBuf>,
     descriptor_path: Option<PathBuf>,
     service_config: Option<PathBuf>,
+    unknown_names: UnknownNames,
     protoc: bool,
     cross_crate: bool,
     rerun: bool,
@@ -135,11 +138,25 @@ impl Builder {
     /// Plain tonic clients do not see the config at all: for those there is `Builder::service_config` of
     /// pool-runtime.
     ///
-    /// It is checked here. A method that its service does not have, and a service that its package does not have, fail
-    /// the build; services of packages that are not compiled are left out, as one file often serves many programs.
-    /// `path` is relative to the package's directory, like those of the `.proto` files, and cargo is told to watch it.
+    /// It is checked here, and every mistake is listed with line and column. Names of services and methods are checked as
+    /// [`unknown_names`](Self::unknown_names) has it. `path` is relative to the package's directory, like those of the
+    /// `.proto` files, and cargo is told to watch it.
+    ///
+    /// # Configs that somebody else has published
+    ///
+    /// gRPC rejects a config as a whole if a `retryPolicy` lacks one of its five fields (gRFC A6), and so does this
+    /// crate. A quarter of the configs that Google publishes beside its `.proto` files do lack one, most often
+    /// `maxAttempts`: they are written for generators that are not as strict. Keep a copy of such a file, and add the
+    /// fields that the error lists; `"maxAttempts": 5` is the most that gRPC allows.
     pub fn service_config(mut self, path: impl AsRef<Path>) -> Self {
         self.service_config = Some(path.as_ref().to_owned());
+        self
+    }
+
+    /// What happens to names in the service config that no compiled file holds, though their package is compiled.
+    /// Default: [`UnknownNames::RefuseTypos`].
+    pub fn unknown_names(mut self, unknown: UnknownNames) -> Self {
+        self.unknown_names = unknown;
         self
     }
 
@@ -187,19 +204,24 @@ impl Builder {
         self
     }
 
-    /// Compiles `protos`, looking for what they import in `includes`.
+    /// Compiles `protos`, looking for what they import in `includes`. Without includes that is the current directory,
+    /// which for a build script is the package's.
     ///
     /// # Errors
     ///
     /// When a file can't be read or is not valid; the error names file, line and column of every
-    /// mistake that was found. For a service config it names file and field.
+    /// mistake that was found, in a service config as well.
     pub fn compile_protos<P, I>(self, protos: &[P], includes: &[I]) -> Result<(), Error>
     where
         P: AsRef<Path>,
         I: AsRef<Path>,
     {
         let protos: Vec<PathBuf> = protos.iter().map(|p| p.as_ref().to_owned()).collect();
-        let includes: Vec<PathBuf> = includes.iter().map(|i| i.as_ref().to_owned()).collect();
+        let mut includes: Vec<PathBuf> = includes.iter().map(|i| i.as_ref().to_owned()).collect();
+        if includes.is_empty() {
+            // As protoc without `-I`: the current directory.
+            includes.push(PathBuf::new());
+        }
         if self.protoc {
             return self.compile_with_protoc(&protos, &includes);
         }
@@ -216,8 +238,35 @@ impl Builder {
     /// When the descriptors contradict themselves, the service config can't be followed, or the files can't be
     /// written.
     pub fn compile_fds(self, descriptors: FileDescriptorSet) -> Result<(), Error> {
-        descriptor::check(&descriptors)?;
+        descriptor::check(&descriptors, &[])?;
         self.write_descriptors(&descriptor::encode(&descriptors))?;
+        self.generate_from(descriptors)
+    }
+
+    /// Generates from the bytes of a descriptor set, as protoc's `-o` writes them and as crates export them. The files'
+    /// imports must be in it (`--include_imports`).
+    ///
+    /// With [`extern_path`](Self::extern_path) this makes clients over messages that another crate has, for example of a
+    /// service whose client was not compiled by pool-build:
+    ///
+    /// ```no_run
+    /// # const FILE_DESCRIPTOR_SET: &[u8] = &[];
+    /// # fn main() -> Result<(), pool_build::Error> {
+    /// pool_build::configure()
+    ///     .build_server(false)
+    ///     .extern_path(".grpc.health.v1", "::tonic_health::pb")
+    ///     .compile_encoded_fds(FILE_DESCRIPTOR_SET) // tonic_health::pb::FILE_DESCRIPTOR_SET
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are no descriptor set, and those of [`compile_fds`](Self::compile_fds).
+    pub fn compile_encoded_fds(self, encoded: impl AsRef<[u8]>) -> Result<(), Error> {
+        let encoded = encoded.as_ref();
+        let descriptors = descriptor::decode(encoded)?;
+        descriptor::check(&descriptors, &[])?;
+        self.write_descriptors(encoded)?;
         self.generate_from(descriptors)
     }
 
@@ -227,18 +276,29 @@ impl Builder {
             Some(path) => path,
             None => self.target_dir()?.join("pool_build_descriptors.bin"),
         };
+        // One that was written before tells nothing of this run.
+        let _ = fs::remove_file(&set);
         self.prost.file_descriptor_set_path(&set);
         let rerun = self.rerun;
-        let includes: Vec<&Path> = includes.iter().map(PathBuf::as_path).collect();
-        let protos: Vec<&Path> = protos.iter().map(PathBuf::as_path).collect();
-        self.generate(|tonic, config| tonic.compile_with_config(config, &protos, &includes))?;
-        let encoded = fs::read(&set).map_err(|cause| Error::io(format!("{}: can't be read", set.display()), cause))?;
-        let includes: Vec<PathBuf> = includes.into_iter().map(Path::to_owned).collect();
+        // Without `-I` protoc takes the current directory; the empty path is not one to it.
+        let given = includes.iter().filter(|include| !include.as_os_str().is_empty());
+        let given: Vec<PathBuf> = given.cloned().collect();
+        let generated = self.generate(|tonic, config| tonic.compile_with_config(config, protos, &given));
+        let encoded = fs::read(&set).unwrap_or_default();
         if rerun {
             println!("cargo:rerun-if-env-changed=PROTOC");
-            rerun_if_changed(&descriptor::files(&encoded, &includes));
+            rerun_if_changed(&descriptor::files(&encoded, includes));
         }
-        Ok(())
+        match generated {
+            Ok(()) => Ok(()),
+            // prost-build panics over an edition, without its name.
+            Err(error) => Err(
+                match descriptor::decode(&encoded).and_then(|set| descriptor::check(&set, includes)) {
+                    Ok(()) => error.of_protoc(includes),
+                    Err(edition) => edition,
+                },
+            ),
+        }
     }
 
     fn generate_from(mut self, descriptors: FileDescriptorSet) -> Result<(), Error> {
@@ -258,12 +318,20 @@ impl Builder {
         self.prost.service_generator(Box::new(generator));
         // The builder would put its bare generator in the place of ours if it were to build anything.
         let tonic = self.tonic.out_dir(out_dir).build_client(false).build_server(false);
-        run(tonic, self.prost).map_err(|cause| Error::io("the .proto files were not compiled", cause))?;
+        // prost-build panics where names of Rust would clash, for example: no reason for a backtrace.
+        let prost = self.prost;
+        let run = panic::catch_unwind(AssertUnwindSafe(|| run(tonic, prost)));
+        run.map_err(|panic| Error::panic(&*panic))?
+            .map_err(|cause| Error::io("the .proto files were not compiled", cause))?;
         let Found { mistakes, compiled } = found.take();
         if !mistakes.is_empty() {
             return Err(Error::new(mistakes));
         }
-        config.map_or(Ok(()), |config| config.check(&compiled))
+        let warning = config.map(|config| config.check(&compiled)).transpose()?.flatten();
+        if let Some(warning) = warning {
+            println!("cargo:warning={warning}");
+        }
+        Ok(())
     }
 
     fn read_service_config(&self) -> Result<Option<Rc<Config>>, Error> {
@@ -272,7 +340,7 @@ impl Builder {
         };
         // Before it is read: a file that is wrong or missing is the one that will change.
         self.watch(std::slice::from_ref(path));
-        Config::read(path).map(|config| Some(Rc::new(config)))
+        Config::read(path, self.unknown_names).map(|config| Some(Rc::new(config)))
     }
 
     fn target_dir(&self) -> Result<PathBuf, Error> {

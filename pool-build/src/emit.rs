@@ -1,12 +1,14 @@
 //! The description of a service as Rust source, added to its client module.
 //!
-//! Two things are added, both hidden from the documentation:
+//! Two things are added, both hidden from the documentation. Their names differ from service to service, so that
+//! somebody can re-export the contents of two client modules into one:
 //!
-//! - `mod __pool`, which re-exports the types of the RPCs. The user's crate may have no path of its own
+//! - a module that re-exports the types of the RPCs. The user's crate may have no path of its own
 //!   to them (it need not depend on prost-types, and `super::` means something else there), and a
 //!   re-export, unlike an alias, shows up in rustdoc and editors as the type it is.
-//! - a `macro_rules!` that passes the list of RPCs on. Its crate-wide name is made unique with a hash;
-//!   it is called by the name [`ENTRY`], which the compiler quotes when there is no such thing.
+//! - a `macro_rules!` that passes the list of RPCs on. Its crate-wide name is made unique with a hash; in the module it
+//!   has the name of the client. A macro and a type may share a name, and who imports the one imports the other, so the
+//!   attribute finds the description wherever it finds the client.
 
 use std::collections::BTreeMap;
 
@@ -19,11 +21,11 @@ use crate::policy;
 use crate::service::{Description, Rpc, client_module};
 
 /// The version of the description's form; `pool-macros` knows which it can read.
-const FORMAT: usize = 2;
+const FORMAT: usize = 3;
 
-/// What the attribute calls in a client's module. If tonic-prost-build alone has generated the client,
-/// rustc says that it can't find this name in that module: so the name is the remedy.
-const ENTRY: &str = "compile_this_proto_with_pool_build";
+/// The module of types, with the client module's name behind it. If a path leads to a re-export of the client, rustc
+/// says that it can't find this name there: so the name is the remedy.
+const TYPES: &str = "__the_path_goes_through_";
 
 /// What rustc quotes when a file is included twice: again the name is the remedy.
 const MACRO: &str = "__pool_include_this_file_once_or_generate_it_with_cross_crate_false";
@@ -37,15 +39,16 @@ pub(crate) fn describe(
 ) -> Result<(), String> {
     let name = unique(description, &file.to_token_stream().to_string());
     let mut types = Types::default();
-    let description = macro_body(description, config, &mut types);
+    let client = &description.client;
+    let types_module = format_ident!("{TYPES}{}", description.module);
+    let description = macro_body(description, &types_module, config, &mut types);
     let (export, visibility) = if cross_crate {
         (quote!(#[macro_export]), quote!(pub))
     } else {
         (quote!(), quote!(pub(crate)))
     };
-    let entry = format_ident!("{ENTRY}");
     let module = client_module(file).ok_or("the client module is gone")?;
-    module.push(types.into_module());
+    module.push(types.into_module(&types_module));
     module.push(parse_quote! {
         #[doc(hidden)]
         #[allow(unused_macros)]
@@ -55,22 +58,28 @@ pub(crate) fn describe(
     module.push(parse_quote! {
         #[doc(hidden)]
         #[allow(unused_imports)]
-        #visibility use #name as #entry;
+        #visibility use #name as #client;
     });
     Ok(())
 }
 
 /// Input:  a service `helloworld.Greeter` with an RPC `SayHello` \
-/// Output: `({ $($then:tt)* } { $($module:tt)* } $($rest:tt)*) => { $($then)*! { { format 2; .. } $($rest)* } };`
+/// Output: `($missing:ident ! { { $($then:tt)* } $($rest:tt)* }) => { $($then)*! { { format 3; .. } $($rest)* } };`
 ///
-/// `then` is the macro that wants the description, `module` the caller's path to the client's module,
-/// and `rest` whatever the caller wants to find again.
-fn macro_body(description: &Description, config: Option<&ServiceConfig>, types: &mut Types) -> TokenStream {
+/// `missing` is the macro for clients without a description, `then` the one that wants it, and `rest` whatever the caller wants to find again. The types stand in
+/// a module that the caller knows as `__types`.
+fn macro_body(
+    description: &Description,
+    types_module: &Ident,
+    config: Option<&ServiceConfig>,
+    types: &mut Types,
+) -> TokenStream {
     let Description {
         name,
         client,
         docs,
         rpcs,
+        ..
     } = description;
     let format = proc_macro2::Literal::usize_unsuffixed(FORMAT);
     let pool = config.map(policy::pool);
@@ -79,12 +88,12 @@ fn macro_body(description: &Description, config: Option<&ServiceConfig>, types: 
         rpc(entry, config, types)
     });
     quote! {
-        ({ $($then:tt)* } { $($module:tt)* } $($rest:tt)*) => {
+        ($missing:ident ! { { $($then:tt)* } $($rest:tt)* }) => {
             $($then)*! {
                 {
                     format #format;
                     #(#docs)*
-                    service #client #name #pool;
+                    service #client #types_module #name #pool;
                     #(#rpcs)*
                 }
                 $($rest)*
@@ -118,11 +127,13 @@ fn rpc(rpc: &Rpc, config: Option<&MethodConfig>, types: &mut Types) -> TokenStre
 #[derive(Default)]
 struct Types {
     paths: BTreeMap<String, (Path, usize)>,
+    /// Modules of the user's crate.
+    in_crate: BTreeMap<String, (Path, usize)>,
 }
 
 impl Types {
     /// Input:  `super::HelloRequest` \
-    /// Output: `$($module)*::__pool::HelloRequest`, and a re-export of `HelloRequest`
+    /// Output: `__types::HelloRequest`, and a re-export of `HelloRequest`
     fn exported(&mut self, ty: &Type) -> TokenStream {
         match ty {
             // A single name is `bool` or a number: nothing that can be re-exported, or needs to be.
@@ -145,14 +156,32 @@ impl Types {
             }
         }
         let name = bare.segments.last().map(|segment| segment.ident.clone());
-        let place = match self.place(bare) {
-            1 => quote!(__pool),
+        if let Some(place) = self.place_in_crate(&bare) {
+            let nested = in_crate(place);
+            return quote!(__types::#nested::#name #arguments);
+        }
+        match self.place(bare) {
+            1 => quote!(__types::#name #arguments),
             n => {
                 let nested = format_ident!("same_name_{n}");
-                quote!(__pool::#nested)
+                quote!(__types::#nested::#name #arguments)
             }
-        };
-        quote!($($module)*::#place::#name #arguments)
+        }
+    }
+
+    /// Which of the modules of the user's crate a type is in, if it is in one: `extern_path` and `codec_path` may lead
+    /// there. Such a type may be `pub(crate)`, and a glob takes it as it is where `pub use` would be an error.
+    fn place_in_crate(&mut self, path: &Path) -> Option<usize> {
+        let in_crate = path.leading_colon.is_none() && path.segments.first()?.ident == "crate";
+        if !in_crate || path.segments.len() < 2 {
+            return None;
+        }
+        let mut module = path.clone();
+        module.segments.pop();
+        module.segments.pop_punct();
+        let key = module.to_token_stream().to_string();
+        let next = self.in_crate.len() + 1;
+        Some(self.in_crate.entry(key).or_insert((module, next)).1)
     }
 
     /// Which of the types of the same name this is: types of other packages may share it.
@@ -169,7 +198,7 @@ impl Types {
         place
     }
 
-    fn into_module(self) -> syn::Item {
+    fn into_module(self, name: &Ident) -> syn::Item {
         let mut places: BTreeMap<usize, Vec<TokenStream>> = BTreeMap::new();
         for (path, place) in self.paths.into_values() {
             let path = from_below(path, if place == 1 { 1 } else { 2 });
@@ -180,15 +209,26 @@ impl Types {
             let name = format_ident!("same_name_{place}");
             quote!(pub mod #name { #(#uses)* })
         });
+        let mut in_crate_modules: Vec<(Path, usize)> = self.in_crate.into_values().collect();
+        in_crate_modules.sort_by_key(|(_, place)| *place);
+        let globs = in_crate_modules.into_iter().map(|(module, place)| {
+            let name = in_crate(place);
+            quote!(pub mod #name { pub use #module::*; })
+        });
         parse_quote! {
             #[doc(hidden)]
-            #[allow(deprecated, unreachable_pub, unused_imports)]
-            pub mod __pool {
+            #[allow(ambiguous_glob_reexports, deprecated, unreachable_pub, unused_imports)]
+            pub mod #name {
                 #(#direct)*
                 #(#nested)*
+                #(#globs)*
             }
         }
     }
+}
+
+fn in_crate(place: usize) -> Ident {
+    format_ident!("in_crate_{place}")
 }
 
 /// The path, as it reads `depth` modules further down.

@@ -4,6 +4,7 @@
 //! `Display` here: a line `file:line:column: message` per mistake, which editors and terminals make
 //! clickable, instead of a nest of structs.
 
+use std::any::Any;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -42,6 +43,30 @@ impl Error {
         Self {
             place: "the service config",
             ..Self::new(mistakes)
+        }
+    }
+
+    /// What prost-build has panicked over.
+    pub(crate) fn panic(payload: &(dyn Any + Send)) -> Self {
+        let text = payload
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| payload.downcast_ref::<&str>().copied());
+        let text = text.unwrap_or("the reason stands above");
+        Self::new([format!("prost-build can't compile these .proto files: {text}")])
+    }
+
+    /// The error with the lines of protoc's output as mistakes, each with the path under which the user knows its file.
+    pub(crate) fn of_protoc(self, includes: &[PathBuf]) -> Self {
+        const MARK: &str = "protoc failed: ";
+        let text = self.cause.as_ref().map(io::Error::to_string).unwrap_or_default();
+        let Some(output) = text.strip_prefix(MARK) else {
+            return self;
+        };
+        let lines: Vec<&str> = output.lines().filter(|line| !line.trim().is_empty()).collect();
+        match lines.is_empty() {
+            true => self,
+            false => Self::new(lines.into_iter().map(|line| with_path(line, includes))),
         }
     }
 
@@ -94,6 +119,14 @@ pub(crate) fn mistakes(error: &protox::Error, includes: &[PathBuf]) -> Vec<Strin
             describe(mistake, source, file.as_deref())
         })
         .collect()
+}
+
+/// A line of protoc's output. It begins with the file's name as it is imported, which is a path below an include path.
+fn with_path(line: &str, includes: &[PathBuf]) -> String {
+    match line.split_once(':') {
+        Some((name, rest)) if name.ends_with(".proto") => format!("{}:{rest}", locate(name, includes).display()),
+        _ => line.to_owned(),
+    }
 }
 
 /// The path under which the user knows the file that protox calls `name`.

@@ -23,8 +23,9 @@
 //! macro that reads files misses changes, and it would not know where the file of another crate is. So
 //! the list of RPCs has to come to the attribute by a way that the compiler itself resolves. pool-build
 //! adds to each client module a hidden `macro_rules!` that holds the list and hands it on to whoever
-//! calls it; the attribute calls it by the path the user wrote. That works for clients of the same
-//! crate and of other crates, and what the compiler can't find it reports at the user's own path.
+//! calls it. It has the client's own name, as a macro and a type may share one, so the attribute finds it by the path the
+//! user wrote. That works for clients of the same crate and of other crates, and what the compiler can't find it reports
+//! at the user's own path.
 //!
 //! The list is read from the client that tonic-prost-build has just written, not from the descriptor:
 //! whatever was configured (other codecs, extern paths, comments left out), the pooled methods have the
@@ -38,6 +39,11 @@
 //! `max_decoding_message_size_` and `max_encoding_message_size_` (tonic alone does not compile such
 //! an RPC); the pooled client adds `connect_lazy_`, `pool_`, `pool_builder_`, `with_deadline_` and `clone_`. The server's
 //! trait keeps the plain names. Two RPCs of a service that come out with the same name are an error.
+//!
+//! # Clients that were compiled without pool-build
+//!
+//! The attribute takes their RPCs by hand. Where a crate exports the descriptor set of its .proto files, as tonic-health
+//! does, [`Builder::compile_encoded_fds`] generates a client over that crate's messages instead.
 //!
 //! # Including the output
 //!
@@ -58,6 +64,7 @@ mod service;
 use std::path::Path;
 
 pub use builder::{Builder, configure};
+pub use config::UnknownNames;
 pub use error::Error;
 
 // The types that `Builder::tonic`, `Builder::prost` and `Builder::compile_fds` take, so that a build

@@ -18,6 +18,8 @@ use crate::generator::full_name;
 pub(crate) struct Description {
     /// `package.Service`.
     pub(crate) name: String,
+    /// The module of the client, `greeter_client`.
+    pub(crate) module: syn::Ident,
     /// The client type, `GreeterClient`.
     pub(crate) client: syn::Ident,
     /// What the service's comment says.
@@ -53,6 +55,7 @@ pub(crate) fn describe(service: &Service, renamed: &Service, file: &mut File) ->
             full_name(service)
         )
     };
+    let module_name = client_module_name(file).ok_or_else(|| unknown("no client module".to_owned()))?;
     let module = client_module(file).ok_or_else(|| unknown("no client module".to_owned()))?;
     let (client, attributes) = client_struct(module).ok_or_else(|| unknown("no client type".to_owned()))?;
     let rpcs = service
@@ -63,6 +66,7 @@ pub(crate) fn describe(service: &Service, renamed: &Service, file: &mut File) ->
         .collect::<Result<_, _>>()?;
     Ok(Description {
         name: full_name(service),
+        module: module_name,
         client: client.clone(),
         docs: only(attributes, &["doc"]),
         rpcs,
@@ -77,6 +81,17 @@ pub(crate) fn client_module(file: &mut File) -> Option<&mut Vec<Item>> {
             content: Some((_, items)),
             ..
         }) if ident.to_string().ends_with("_client") => Some(items),
+        _ => None,
+    })
+}
+
+fn client_module_name(file: &File) -> Option<syn::Ident> {
+    file.items.iter().find_map(|item| match item {
+        Item::Mod(ItemMod {
+            ident,
+            content: Some(_),
+            ..
+        }) if ident.to_string().ends_with("_client") => Some(ident.clone()),
         _ => None,
     })
 }

@@ -4,22 +4,25 @@
 //! not hide those in the others.
 
 mod argument;
+mod by_hand;
 mod duration;
 mod options;
 mod policy;
 
+use heck::{ToSnakeCase, ToUpperCamelCase};
 use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Ident, Lit, LitStr, Path};
 
 use self::argument::{Argument, Value, split_at_commas};
+use self::by_hand::Stated;
+use self::options::{codec, given_twice, krate, option, string};
 pub(crate) use self::options::{config, pool};
-use self::options::{given_twice, krate, option};
 use crate::errors::Errors;
 use crate::ir::{Args, ClientPath, Extra, Options, RpcArgs};
 
-const CLIENT_OPTIONS: [&str; 4] = ["deadline", "wait_for_ready", "retry", "crate"];
+const CLIENT_OPTIONS: [&str; 6] = ["deadline", "wait_for_ready", "retry", "crate", "service", "codec"];
 const RPC_OPTIONS: [&str; 5] = ["deadline", "wait_for_ready", "idempotent", "retry", "hedge"];
 const RPC_OPTIONS_ARE: &str = "the options of an RPC are `deadline = \"250ms\"`, `wait_for_ready`, `idempotent`, \
                                `retry` and `hedge(max_attempts = 3, delay = \"50ms\")`";
@@ -30,22 +33,26 @@ const EXAMPLE: &str = "`helloworld::greeter_client::GreeterClient`";
 /// Reads all arguments, reporting each mistake and leaving out what it spoils.
 pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Args {
     let mut arguments = split_at_commas(tokens).into_iter().peekable();
-    let first = arguments.next_if(|first| Argument::read(first).is_err() || is_path(first));
-    if first.is_none() {
-        errors.push(syn::Error::new(
-            arguments.peek().map_or_else(Span::call_site, first_span),
-            format!("the path of the tonic client comes first, for example {EXAMPLE}"),
-        ));
-    }
+    let first = arguments.next_if(|first| {
+        let is_path = Argument::read(first).is_err() || is_path(first);
+        is_path && !by_hand::is_rpc(first)
+    });
+    let start = arguments.peek().map_or_else(Span::call_site, first_span);
     let mut args = Args {
-        client: first.and_then(|path| client(path, errors)),
+        client: None,
+        by_hand: None,
         krate: None,
         options: Options::default(),
         rpcs: Vec::new(),
     };
+    let mut stated = Stated::default();
     for tokens in arguments {
+        if by_hand::is_rpc(&tokens) {
+            stated.rpc(tokens, errors);
+            continue;
+        }
         match Argument::read(&tokens) {
-            Ok(argument) => take(argument, &mut args, errors),
+            Ok(argument) => take(argument, &mut args, &mut stated, errors),
             Err(_) if tokens.is_empty() => {}
             Err(_) => errors.at(
                 tokens,
@@ -54,11 +61,21 @@ pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Args {
             ),
         }
     }
+    let is_by_hand = stated.service_option.is_some() || stated.first_rpc.is_some();
+    args.by_hand = stated.finish(first.as_ref(), errors);
+    match first {
+        Some(path) => args.client = client(path, errors),
+        None if is_by_hand => {}
+        None => errors.push(syn::Error::new(
+            start,
+            format!("the path of the tonic client comes first, for example {EXAMPLE}"),
+        )),
+    }
     args
 }
 
 /// Takes one argument after the path.
-fn take(Argument { ident, value }: Argument, args: &mut Args, errors: &mut Errors) {
+fn take(Argument { ident, value }: Argument, args: &mut Args, stated: &mut Stated, errors: &mut Errors) {
     match value {
         Value::Inner(inner) if (ident == "retry" || ident == "hedge") && policy::is_policy(&inner) => {
             errors.at(&ident, NOT_FOR_ALL);
@@ -66,6 +83,16 @@ fn take(Argument { ident, value }: Argument, args: &mut Args, errors: &mut Error
         Value::Inner(inner) => rpc(ident, inner, &mut args.rpcs, errors),
         _ if ident == "crate" && args.krate.is_some() => given_twice(&ident, errors),
         value if ident == "crate" => args.krate = krate(&ident, value, errors),
+        _ if ident == "service" && stated.service_option.is_some() => given_twice(&ident, errors),
+        value if ident == "service" => {
+            let literal = string(&ident, value, "\"helloworld.Greeter\"", errors);
+            stated.service = literal.and_then(|literal| by_hand::service(literal, errors));
+            stated.service_option = Some(ident);
+        }
+        _ if ident == "codec" && stated.codec.is_some() => given_twice(&ident, errors),
+        value if ident == "codec" => {
+            stated.codec = codec(&ident, value, errors).map(|path| (ident, path));
+        }
         value if CLIENT_OPTIONS.contains(&ident.to_string().as_str()) => {
             option(&ident, value, &mut args.options, errors);
             // To be told not to repeat anything is safe for all.
@@ -120,17 +147,57 @@ fn client(tokens: TokenStream, errors: &mut Errors) -> Option<ClientPath> {
         );
         return None;
     }
-    let client = ClientPath::new(path.clone());
-    if client.is_none() {
-        errors.at(
-            &path,
-            format!(
-                "write the path through the client's own module, where pool-build has put the list \
-                 of RPCs: for example {EXAMPLE}"
-            ),
-        );
+    if let Some(problem) = misdirected(&path) {
+        errors.at(&path, problem);
+        return None;
     }
-    client
+    ClientPath::new(path)
+}
+
+/// What is wrong with a path that does not go through a client's module to the client: tonic's names tell it.
+fn misdirected(path: &Path) -> Option<String> {
+    let last = path.segments.last()?.ident.unraw().to_string();
+    let parent = path
+        .segments
+        .iter()
+        .rev()
+        .nth(1)
+        .map(|segment| segment.ident.unraw().to_string());
+    let service = |name: &str| name.strip_suffix("Server").unwrap_or(name).to_owned();
+    let example = |service: &str| format!("`{}_client::{service}Client`", service.to_snake_case());
+    let is_module = last.starts_with(|c: char| c.is_lowercase() || c == '_');
+    let message = if is_module && last.ends_with("_client") {
+        let client = last.to_upper_camel_case();
+        format!("this is the client's module; the client stands in it: `{last}::{client}`")
+    } else if is_module && last.ends_with("_server") {
+        let service = service(&last.to_upper_camel_case());
+        format!(
+            "this is the server's module; the client stands beside it: {}",
+            example(&service)
+        )
+    } else if is_module {
+        format!("this is a module; the client stands in the client's module below it, for example {EXAMPLE}")
+    } else if last.ends_with("Server") {
+        let service = service(&last);
+        format!(
+            "this is the server; the client stands beside its module: {}",
+            example(&service)
+        )
+    } else if !last.ends_with("Client") {
+        format!(
+            "this is not the name of a client: tonic's clients end in `Client`, for example {}",
+            example(&last)
+        )
+    } else if parent.is_none() {
+        let module = example(last.strip_suffix("Client").unwrap_or(&last));
+        format!(
+            "write the path through the client's own module, where pool-build has put the list of RPCs: {module}, with \
+             the path of the package before it"
+        )
+    } else {
+        return None;
+    };
+    Some(message)
 }
 
 fn path_and_rest(input: ParseStream<'_>) -> syn::Result<(Path, TokenStream)> {
@@ -185,6 +252,10 @@ fn unknown_client_option(ident: &Ident, errors: &mut Errors) {
 }
 
 fn did_you_mean(ident: &Ident, known: &[&str]) -> String {
+    // tonic's name for it.
+    if ident == "timeout" && known.contains(&"deadline") {
+        return ", did you mean `deadline`?".to_owned();
+    }
     match pool_call_policy::nearest(&ident.to_string(), known.iter().copied()) {
         Some(name) => format!(", did you mean `{name}`?"),
         None => String::new(),

@@ -5,7 +5,7 @@ use syn::Ident;
 use syn::ext::IdentExt;
 
 use crate::errors::Errors;
-use crate::ir::{Args, ClientPath, Description, RpcArgs};
+use crate::ir::{Args, Description, RpcArgs};
 
 /// What an RPC must not be called: the generated client has these functions for itself. (`clone` would
 /// compile, and take the place of `Clone::clone` in every `greeter.clone()`.)
@@ -55,19 +55,6 @@ pub(crate) fn deadlines(args: &Args, errors: &mut Errors) {
                 ),
             );
         }
-    }
-}
-
-/// The second stage's: the path must end in the client that the description is of.
-pub(crate) fn client_name(path: &ClientPath, description: &Description, errors: &mut Errors) {
-    if path.ident != description.client {
-        errors.at(
-            &path.ident,
-            format!(
-                "no client `{}` in this module; its client is `{}`",
-                path.ident, description.client
-            ),
-        );
     }
 }
 

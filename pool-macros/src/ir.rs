@@ -9,8 +9,10 @@ use syn::{Attribute, Ident, LitStr, Path, Token, Visibility, parse_quote, punctu
 
 /// The arguments of the attribute.
 pub(crate) struct Args {
-    /// The path of the tonic client; absent after a mistake in it.
+    /// The path of the tonic client; absent after a mistake in it, and where the RPCs are stated by hand.
     pub(crate) client: Option<ClientPath>,
+    /// The service, where its RPCs are stated by hand.
+    pub(crate) by_hand: Option<ByHand>,
     /// Where the runtime is, if the user says so.
     pub(crate) krate: Option<Path>,
     pub(crate) options: Options,
@@ -25,6 +27,14 @@ pub(crate) struct ClientPath {
     pub(crate) ident: Ident,
 }
 
+/// `service = "helloworld.Greeter", rpc SayHello(HelloRequest) returns (HelloReply)`
+pub(crate) struct ByHand {
+    pub(crate) service: LitStr,
+    pub(crate) rpcs: Vec<Rpc>,
+    /// There are others that could not be read.
+    pub(crate) spoiled: bool,
+}
+
 /// `say_hello(deadline = "250ms", idempotent)`
 pub(crate) struct RpcArgs {
     pub(crate) ident: Ident,
@@ -32,7 +42,7 @@ pub(crate) struct RpcArgs {
 }
 
 /// What can be said of a client or of an RPC.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Options {
     pub(crate) deadline: Option<Deadline>,
     pub(crate) wait_for_ready: Option<bool>,
@@ -61,6 +71,7 @@ pub(crate) struct PoolConfig {
 }
 
 /// A deadline with the literal that states it.
+#[derive(Clone)]
 pub(crate) struct Deadline {
     pub(crate) literal: LitStr,
     /// Absent for `"none"`.
@@ -75,25 +86,28 @@ pub(crate) struct Struct {
     pub(crate) ident: Ident,
 }
 
-/// What the second stage is given: the description, the arguments and the struct's name.
+/// What the second stage is given: the description, the arguments, and of the struct its name and the attributes that
+/// hold for the methods too.
 pub(crate) struct Input {
     pub(crate) description: Description,
     pub(crate) args: TokenStream,
+    pub(crate) attrs: Vec<Attribute>,
     pub(crate) ident: Ident,
 }
 
-/// A service, as pool-build describes it.
+/// A service, as pool-build or the user describes it.
 pub(crate) struct Description {
     pub(crate) docs: Vec<Attribute>,
-    /// `GreeterClient`
-    pub(crate) client: Ident,
+    /// The module of its types, which stands in the client's module.
+    pub(crate) types: Option<Ident>,
     /// `helloworld.Greeter`
     pub(crate) service: LitStr,
     pub(crate) pool: PoolConfig,
     pub(crate) rpcs: Vec<Rpc>,
 }
 
-/// An RPC, as pool-build describes it.
+/// An RPC, as pool-build or the user describes it.
+#[derive(Clone)]
 pub(crate) struct Rpc {
     /// Docs and deprecation.
     pub(crate) attrs: Vec<Attribute>,
@@ -106,6 +120,7 @@ pub(crate) struct Rpc {
     pub(crate) request: TokenStream,
     pub(crate) response: TokenStream,
     pub(crate) encoding: Encoding,
+    /// Empty for prost's, where the RPC is stated by hand.
     pub(crate) codec: TokenStream,
     /// What a service config says.
     pub(crate) config: Options,

@@ -13,12 +13,14 @@
 //! pub struct Greeter;
 //!         |  stage 1, `pooled_client`: the struct, its constructors and settings, and a call to
 //!         v
-//! helloworld::greeter_client::compile_this_proto_with_pool_build! { .. }
-//!         |  the client's description: adds the list of RPCs
+//! helloworld::greeter_client::GreeterClient! { .. }
+//!         |  the client's description, a macro of the client's name: adds the list of RPCs
 //!         v
 //! ::pool_runtime::__private::__pooled_client_rpcs! { { list } { arguments } Greeter }
 //!            stage 2: one method per RPC
 //! ```
+//!
+//! RPCs that are stated by hand need no second stage.
 //!
 //! Each stage runs `parse` or `args` -> `ir` -> `check` -> `expand`, collecting its errors on
 //! the way (`errors`), and emits all that can still be emitted beside them (`fallback`), so that one
@@ -64,7 +66,8 @@ use proc_macro::TokenStream;
 /// # Arguments
 ///
 /// First the path of the client that pool-build generated, written through the client's own module:
-/// the description of the service stands there, beside the client. Then, in any order:
+/// the types of the RPCs stand there, beside the client. (A glob re-export of that module has them too; a re-export of the
+/// client alone does not.) Then, in any order:
 ///
 /// | | |
 /// |---|---|
@@ -72,6 +75,7 @@ use proc_macro::TokenStream;
 /// | `wait_for_ready` | calls wait while the server can't be reached, instead of failing at once |
 /// | `retry = "none"` | no call is repeated or hedged, whatever a service config or the .proto says |
 /// | `crate = "path"` | where `pool_runtime` is, if it has another name |
+/// | `service`, `rpc`, `codec` | in place of the path: see [below](#rpcs-by-hand) |
 /// | `some_rpc(..)` | options of one RPC, named by its method |
 ///
 /// An RPC takes the first three as well, and
@@ -104,6 +108,33 @@ use proc_macro::TokenStream;
 ///
 /// What is stated elsewhere, and what then holds: see "Precedence" in the documentation of `pool_runtime`.
 ///
+/// # RPCs by hand
+///
+/// A client that pool-build did not compile has no list of RPCs: one of another crate, such as tonic-health, or of a
+/// service that has no .proto. Its RPCs are stated in place of the path, each as the line of the .proto with Rust's types:
+///
+/// ```text
+/// #[pooled_client(
+///     service = "grpc.health.v1.Health",
+///     /// Asks for the status once.
+///     rpc Check(HealthCheckRequest) returns (HealthCheckResponse),
+///     rpc Watch(HealthCheckRequest) returns (stream HealthCheckResponse),
+///     check(deadline = "1s", idempotent),
+/// )]
+/// pub struct Health;
+/// ```
+///
+/// - `service` is the full name, the package included: a call goes to `/service/Rpc`.
+/// - `rpc` may have comments and `#[deprecated]`. The method has the name that prost gives it, `check` for `Check`, and by
+///   that name it has options. `google.protobuf.Empty` is `()`.
+/// - `codec = "crate::JsonCodec"` is the codec of all RPCs, by its path without type arguments. Default: prost's.
+///
+/// pool-build makes the same of a descriptor set, with `Builder::compile_encoded_fds` and `extern_path`.
+///
+/// # Attributes of the struct
+///
+/// Levels of lints (`#[allow(..)]`) and `#[cfg(..)]` below the attribute hold for what it writes, too.
+///
 /// # Deadlines
 ///
 /// Of several deadlines the smallest wins. So an RPC's deadline that is longer than the client's is
@@ -123,4 +154,11 @@ pub fn pooled_client(args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro]
 pub fn __pooled_client_rpcs(input: TokenStream) -> TokenStream {
     expand::rpcs(input.into()).into()
+}
+
+/// In place of the second stage, where a client has no description.
+#[doc(hidden)]
+#[proc_macro]
+pub fn __pooled_client_missing(input: TokenStream) -> TokenStream {
+    fallback::no_description(input.into()).into()
 }

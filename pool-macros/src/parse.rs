@@ -9,8 +9,8 @@ use crate::args;
 use crate::errors::Errors;
 use crate::ir::{Description, Encoding, Idempotency, Input, Rpc, Shape, Struct};
 
-/// The form of description that this version reads; pool-build writes it as `format 2;`.
-const FORMAT: &str = "2";
+/// The form of description that this version reads; pool-build writes it as `format 3;`.
+const FORMAT: &str = "3";
 
 /// Reads the item; what is wrong with a struct is reported and left out of it. Anything else is none.
 pub(crate) fn item(tokens: TokenStream, errors: &mut Errors) -> Option<Struct> {
@@ -79,7 +79,7 @@ fn not_a_struct(item: &Item, errors: &mut Errors) {
     }
 }
 
-/// Input:  `{ description } { arguments } Greeter`
+/// Input:  `{ description } { arguments } #[allow(..)] Greeter`
 impl Parse for Input {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let description;
@@ -92,12 +92,14 @@ impl Parse for Input {
         Ok(Self {
             description,
             args: args.stream(),
+            attrs: input.call(Attribute::parse_outer)?,
             ident: input.parse()?,
         })
     }
 }
 
-/// Input:  `format 2; #[doc = ".."] service GreeterClient "helloworld.Greeter" { max_connections = 3 }; rpc ..; rpc ..;`
+/// Input:  `format 3; #[doc = ".."] service GreeterClient types_module "helloworld.Greeter" { max_connections = 3 };
+/// rpc ..; rpc ..;`
 impl Parse for Description {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let keyword: Ident = input.parse()?;
@@ -114,7 +116,9 @@ impl Parse for Description {
         input.parse::<Token![;]>()?;
         let docs = input.call(Attribute::parse_outer)?;
         input.parse::<Ident>()?;
-        let client = input.parse()?;
+        // The client's name is that of the macro too, so the path ends in it, or in another name for both.
+        input.parse::<Ident>()?;
+        let types = Some(input.parse()?);
         let service = input.parse()?;
         let pool = args::pool(in_braces(input)?)?;
         input.parse::<Token![;]>()?;
@@ -124,7 +128,7 @@ impl Parse for Description {
         }
         Ok(Self {
             docs,
-            client,
+            types,
             service,
             pool,
             rpcs,

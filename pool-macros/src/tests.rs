@@ -33,14 +33,14 @@ fn the_first_stage_makes_the_struct_and_calls_the_description() {
 #[test]
 fn the_second_stage_makes_a_method_of_each_rpc() {
     let description = quote! {
-        format 2;
+        format 3;
         #[doc = " Greets in every shape."]
-        service GreeterClient "helloworld.Greeter" {
+        service GreeterClient __types_of_greeter_client "helloworld.Greeter" {
             retry_throttling(max_tokens = 10, token_ratio = 0.1), max_connections = 3
         };
         #[doc = " Greets one caller."]
         rpc say_hello "SayHello" unary no_side_effects
-            (pb::__pool::HelloRequest) (pb::__pool::HelloReply) prost (pb::__pool::ProstCodec)
+            (__types::HelloRequest) (__types::HelloReply) prost (__types::ProstCodec)
             {
                 deadline = "1s500ms", wait_for_ready = true,
                 retry(
@@ -51,15 +51,15 @@ fn the_second_stage_makes_a_method_of_each_rpc() {
             };
         #[deprecated]
         rpc say_many_hellos "SayManyHellos" server_streaming unknown
-            (pb::__pool::HelloRequest) (pb::__pool::HelloReply) prost (pb::__pool::ProstCodec);
+            (__types::HelloRequest) (__types::HelloReply) prost (__types::ProstCodec);
         rpc new "New" client_streaming idempotent
-            (()) (pb::__pool::same_name_2::HelloReply) prost (pb::__pool::ProstCodec);
+            (()) (__types::same_name_2::HelloReply) prost (__types::ProstCodec);
         rpc r#type "Type" bidi_streaming unknown
-            (pb::__pool::Vec<u8>) (bool) prost (pb::__pool::ProstCodec)
+            (__types::Vec<u8>) (bool) prost (__types::ProstCodec)
             { hedge(max_attempts = 3, delay = "0s", non_fatal_codes()) };
     };
     let args = quote! {
-        pb::GreeterClient,
+        pb::greeter_client::GreeterClient,
         crate = "::renamed",
         wait_for_ready,
         retry = "none",
@@ -68,7 +68,34 @@ fn the_second_stage_makes_a_method_of_each_rpc() {
         new_(idempotent = false, hedge(max_attempts = 9, delay = "50ms", non_fatal_codes(UNAVAILABLE))),
         type(deadline = "1m30s"),
     };
-    compare("rpcs.rs", expand::rpcs(quote!({ #description } { #args } Greeter)));
+    compare(
+        "rpcs.rs",
+        expand::rpcs(quote!({ #description } { #args } #[allow(missing_docs)] Greeter)),
+    );
+}
+
+#[test]
+fn rpcs_stated_by_hand_need_no_description() {
+    compare(
+        "by_hand.rs",
+        expand::client(
+            quote!(
+                service = "json.Greeter",
+                codec = "crate::Json",
+                /// Greets.
+                rpc SayHello(HelloRequest) returns (stream super::HelloReply),
+                #[deprecated]
+                rpc GetHTTPStatus(stream stream::Request) returns (()),
+                say_hello(deadline = "1s"),
+            ),
+            quote!(
+                #[cfg(unix)]
+                #[expect(dead_code)]
+                #[cfg_attr(unix, allow(unused), derive(PartialEq))]
+                struct Greeter;
+            ),
+        ),
+    );
 }
 
 #[track_caller]

@@ -215,6 +215,7 @@ mod call_options;
 mod client;
 mod conn;
 mod error;
+mod hints;
 mod limit;
 mod method;
 mod panic;
@@ -229,7 +230,13 @@ mod unary;
 pub use call::{Inherited, ResponseBody};
 pub use call_options::CallOptions;
 pub use conn::connector::{Connecting, Connector, Io};
-#[cfg(feature = "_tls")]
+// Not `_tls`: rustc quotes the condition to who looks for the type without a feature.
+#[cfg(any(
+    feature = "tls-ring",
+    feature = "tls-aws-lc",
+    feature = "tls-native-roots",
+    feature = "tls-webpki-roots"
+))]
 pub use conn::tls::TlsConfig;
 pub use error::{Error, Phase};
 pub use pool::backoff::Backoff;
@@ -245,16 +252,23 @@ pub use pool_macros::pooled_client;
 pub use server::{Inherit, InheritBody, InheritFuture, InheritLayer};
 pub use service::ResponseFuture;
 pub use target::{InvalidTarget, Target};
-#[cfg(feature = "_tls")]
+#[cfg(any(
+    feature = "tls-ring",
+    feature = "tls-aws-lc",
+    feature = "tls-native-roots",
+    feature = "tls-webpki-roots"
+))]
 pub use tokio_rustls::rustls;
 
 /// The only names generated code may use. Not part of the public API.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::client::Client;
+    pub use crate::hints::{CompiledByPoolBuild, IntoPool, compiled_by_pool_build};
     pub use crate::method::{Deadline, Idempotency, Method, PoolConfig, PoolDefaults, Shape, pool_builder};
     pub use crate::{Builder, Error, Pool};
     pub use pool_call_policy::{Attempts, Codes, HedgingPolicy, MethodConfig, RetryPolicy, RetryThrottling};
-    pub use pool_macros::__pooled_client_rpcs;
+    pub use pool_macros::{__pooled_client_missing, __pooled_client_rpcs};
     pub use tonic;
+    pub use tonic_prost::ProstCodec;
 }

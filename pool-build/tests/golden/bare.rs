@@ -116,8 +116,8 @@ pub mod bare_client {
         }
     }
     #[doc(hidden)]
-    #[allow(deprecated, unreachable_pub, unused_imports)]
-    pub mod __pool {
+    #[allow(ambiguous_glob_reexports, deprecated, unreachable_pub, unused_imports)]
+    pub mod __the_path_goes_through_bare_client {
         pub use super::super::BareMessage;
         pub use tonic_prost::ProstCodec;
     }
@@ -125,13 +125,14 @@ pub mod bare_client {
     #[allow(unused_macros)]
     #[macro_export]
     macro_rules! __pool_include_this_file_once_or_generate_it_with_cross_crate_false_bare_7fb1a790dabb15e1 {
-        ({ $($then:tt)* } { $($module:tt)* } $($rest:tt)*) => {
-            $($then)* ! { { format 2; service BareClient "Bare"; rpc echo "Echo" unary
-            unknown($($module)* ::__pool::BareMessage) ($($module)*
-            ::__pool::BareMessage) prost($($module)* ::__pool::ProstCodec); } $($rest)* }
+        ($missing:ident ! { { $($then:tt)* } $($rest:tt)* }) => {
+            $($then)* ! { { format 3; service BareClient
+            __the_path_goes_through_bare_client "Bare"; rpc echo "Echo" unary
+            unknown(__types::BareMessage) (__types::BareMessage)
+            prost(__types::ProstCodec); } $($rest)* }
         };
     }
     #[doc(hidden)]
     #[allow(unused_imports)]
-    pub use __pool_include_this_file_once_or_generate_it_with_cross_crate_false_bare_7fb1a790dabb15e1 as compile_this_proto_with_pool_build;
+    pub use __pool_include_this_file_once_or_generate_it_with_cross_crate_false_bare_7fb1a790dabb15e1 as BareClient;
 }

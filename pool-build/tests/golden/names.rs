@@ -1,7 +1,7 @@
 pub mod keywords_client {
     #[doc(hidden)]
-    #[allow(deprecated, unreachable_pub, unused_imports)]
-    pub mod __pool {
+    #[allow(ambiguous_glob_reexports, deprecated, unreachable_pub, unused_imports)]
+    pub mod __the_path_goes_through_keywords_client {
         pub use super::super::Box;
         pub use super::super::Err;
         pub use super::super::Ok;
@@ -16,32 +16,29 @@ pub mod keywords_client {
     #[allow(unused_macros)]
     #[macro_export]
     macro_rules! __pool_include_this_file_once_or_generate_it_with_cross_crate_false_awkward_names_keywords_2643c3b0b28ccca1 {
-        ({ $($then:tt)* } { $($module:tt)* } $($rest:tt)*) => {
-            $($then)* ! { { format 2; service KeywordsClient "awkward.names.Keywords";
-            rpc r#type "Type" unary unknown($($module)* ::__pool::Option) ($($module)*
-            ::__pool::Result) prost($($module)* ::__pool::ProstCodec); rpc r#match
-            "Match" client_streaming unknown($($module)* ::__pool::Option) ($($module)*
-            ::__pool::Result) prost($($module)* ::__pool::ProstCodec); rpc r#async
-            "Async" server_streaming unknown($($module)* ::__pool::Option) ($($module)*
-            ::__pool::Result) prost($($module)* ::__pool::ProstCodec); rpc r#gen "Gen"
-            bidi_streaming unknown($($module)* ::__pool::Option) ($($module)*
-            ::__pool::Result) prost($($module)* ::__pool::ProstCodec); rpc self_ "Self"
-            unary unknown($($module)* ::__pool::String) ($($module)* ::__pool::Vec)
-            prost($($module)* ::__pool::ProstCodec); rpc super_ "Super" unary
-            unknown($($module)* ::__pool::Box) ($($module)* ::__pool::Some)
-            prost($($module)* ::__pool::ProstCodec); rpc crate_ "Crate" unary
-            unknown($($module)* ::__pool::Ok) ($($module)* ::__pool::Err)
-            prost($($module)* ::__pool::ProstCodec); } $($rest)* }
+        ($missing:ident ! { { $($then:tt)* } $($rest:tt)* }) => {
+            $($then)* ! { { format 3; service KeywordsClient
+            __the_path_goes_through_keywords_client "awkward.names.Keywords"; rpc r#type
+            "Type" unary unknown(__types::Option) (__types::Result)
+            prost(__types::ProstCodec); rpc r#match "Match" client_streaming
+            unknown(__types::Option) (__types::Result) prost(__types::ProstCodec); rpc
+            r#async "Async" server_streaming unknown(__types::Option) (__types::Result)
+            prost(__types::ProstCodec); rpc r#gen "Gen" bidi_streaming
+            unknown(__types::Option) (__types::Result) prost(__types::ProstCodec); rpc
+            self_ "Self" unary unknown(__types::String) (__types::Vec)
+            prost(__types::ProstCodec); rpc super_ "Super" unary unknown(__types::Box)
+            (__types::Some) prost(__types::ProstCodec); rpc crate_ "Crate" unary
+            unknown(__types::Ok) (__types::Err) prost(__types::ProstCodec); } $($rest)* }
         };
     }
     #[doc(hidden)]
     #[allow(unused_imports)]
-    pub use __pool_include_this_file_once_or_generate_it_with_cross_crate_false_awkward_names_keywords_2643c3b0b28ccca1 as compile_this_proto_with_pool_build;
+    pub use __pool_include_this_file_once_or_generate_it_with_cross_crate_false_awkward_names_keywords_2643c3b0b28ccca1 as KeywordsClient;
 }
 pub mod clashes_client {
     #[doc(hidden)]
-    #[allow(deprecated, unreachable_pub, unused_imports)]
-    pub mod __pool {
+    #[allow(ambiguous_glob_reexports, deprecated, unreachable_pub, unused_imports)]
+    pub mod __the_path_goes_through_clashes_client {
         pub use super::super::Request;
         pub use super::super::Response;
         pub use super::super::Status;
@@ -52,48 +49,43 @@ pub mod clashes_client {
     #[allow(unused_macros)]
     #[macro_export]
     macro_rules! __pool_include_this_file_once_or_generate_it_with_cross_crate_false_awkward_names_clashes_3be21af97c9f85c4 {
-        ({ $($then:tt)* } { $($module:tt)* } $($rest:tt)*) => {
-            $($then)* ! { { format 2; service ClashesClient "awkward.names.Clashes";
-            #[doc = " Makes a new one."] rpc new "New" unary unknown($($module)*
-            ::__pool::Request) ($($module)* ::__pool::Response) prost($($module)*
-            ::__pool::ProstCodec); rpc connect "Connect" unary unknown($($module)*
-            ::__pool::Request) ($($module)* ::__pool::Response) prost($($module)*
-            ::__pool::ProstCodec); rpc connect_lazy "ConnectLazy" unary
-            unknown($($module)* ::__pool::Request) ($($module)* ::__pool::Response)
-            prost($($module)* ::__pool::ProstCodec); rpc pool "Pool" unary
-            unknown($($module)* ::__pool::Request) ($($module)* ::__pool::Response)
-            prost($($module)* ::__pool::ProstCodec); rpc with_deadline "WithDeadline"
-            unary unknown($($module)* ::__pool::Request) ($($module)* ::__pool::Response)
-            prost($($module)* ::__pool::ProstCodec); rpc with_origin "WithOrigin" unary
-            unknown($($module)* ::__pool::Request) ($($module)* ::__pool::Response)
-            prost($($module)* ::__pool::ProstCodec); rpc with_interceptor
-            "WithInterceptor" unary unknown($($module)* ::__pool::Request) ($($module)*
-            ::__pool::Response) prost($($module)* ::__pool::ProstCodec); rpc
-            send_compressed "SendCompressed" unary unknown($($module)* ::__pool::Request)
-            ($($module)* ::__pool::Response) prost($($module)* ::__pool::ProstCodec); rpc
-            accept_compressed "AcceptCompressed" unary unknown($($module)*
-            ::__pool::Request) ($($module)* ::__pool::Response) prost($($module)*
-            ::__pool::ProstCodec); rpc max_decoding_message_size "MaxDecodingMessageSize"
-            unary unknown($($module)* ::__pool::Request) ($($module)* ::__pool::Response)
-            prost($($module)* ::__pool::ProstCodec); rpc max_encoding_message_size
-            "MaxEncodingMessageSize" unary unknown($($module)* ::__pool::Request)
-            ($($module)* ::__pool::Response) prost($($module)* ::__pool::ProstCodec); rpc
-            clone "Clone" unary unknown($($module)* ::__pool::Request) ($($module)*
-            ::__pool::Response) prost($($module)* ::__pool::ProstCodec); rpc method
-            "METHOD" bidi_streaming unknown($($module)* ::__pool::Status) ($($module)*
-            ::__pool::Streaming) prost($($module)* ::__pool::ProstCodec); rpc request
-            "Request" client_streaming unknown($($module)* ::__pool::Status) ($($module)*
-            ::__pool::Streaming) prost($($module)* ::__pool::ProstCodec); } $($rest)* }
+        ($missing:ident ! { { $($then:tt)* } $($rest:tt)* }) => {
+            $($then)* ! { { format 3; service ClashesClient
+            __the_path_goes_through_clashes_client "awkward.names.Clashes"; #[doc =
+            " Makes a new one."] rpc new "New" unary unknown(__types::Request)
+            (__types::Response) prost(__types::ProstCodec); rpc connect "Connect" unary
+            unknown(__types::Request) (__types::Response) prost(__types::ProstCodec); rpc
+            connect_lazy "ConnectLazy" unary unknown(__types::Request)
+            (__types::Response) prost(__types::ProstCodec); rpc pool "Pool" unary
+            unknown(__types::Request) (__types::Response) prost(__types::ProstCodec); rpc
+            with_deadline "WithDeadline" unary unknown(__types::Request)
+            (__types::Response) prost(__types::ProstCodec); rpc with_origin "WithOrigin"
+            unary unknown(__types::Request) (__types::Response)
+            prost(__types::ProstCodec); rpc with_interceptor "WithInterceptor" unary
+            unknown(__types::Request) (__types::Response) prost(__types::ProstCodec); rpc
+            send_compressed "SendCompressed" unary unknown(__types::Request)
+            (__types::Response) prost(__types::ProstCodec); rpc accept_compressed
+            "AcceptCompressed" unary unknown(__types::Request) (__types::Response)
+            prost(__types::ProstCodec); rpc max_decoding_message_size
+            "MaxDecodingMessageSize" unary unknown(__types::Request) (__types::Response)
+            prost(__types::ProstCodec); rpc max_encoding_message_size
+            "MaxEncodingMessageSize" unary unknown(__types::Request) (__types::Response)
+            prost(__types::ProstCodec); rpc clone "Clone" unary unknown(__types::Request)
+            (__types::Response) prost(__types::ProstCodec); rpc method "METHOD"
+            bidi_streaming unknown(__types::Status) (__types::Streaming)
+            prost(__types::ProstCodec); rpc request "Request" client_streaming
+            unknown(__types::Status) (__types::Streaming) prost(__types::ProstCodec); }
+            $($rest)* }
         };
     }
     #[doc(hidden)]
     #[allow(unused_imports)]
-    pub use __pool_include_this_file_once_or_generate_it_with_cross_crate_false_awkward_names_clashes_3be21af97c9f85c4 as compile_this_proto_with_pool_build;
+    pub use __pool_include_this_file_once_or_generate_it_with_cross_crate_false_awkward_names_clashes_3be21af97c9f85c4 as ClashesClient;
 }
 pub mod pool_client {
     #[doc(hidden)]
-    #[allow(deprecated, unreachable_pub, unused_imports)]
-    pub mod __pool {
+    #[allow(ambiguous_glob_reexports, deprecated, unreachable_pub, unused_imports)]
+    pub mod __the_path_goes_through_pool_client {
         pub use super::super::Body;
         pub use super::super::Bytes;
         pub use super::super::Client;
@@ -105,19 +97,18 @@ pub mod pool_client {
     #[allow(unused_macros)]
     #[macro_export]
     macro_rules! __pool_include_this_file_once_or_generate_it_with_cross_crate_false_awkward_names_pool_f94ea6a16ff8d437 {
-        ({ $($then:tt)* } { $($module:tt)* } $($rest:tt)*) => {
-            $($then)* ! { { format 2; #[doc =
+        ($missing:ident ! { { $($then:tt)* } $($rest:tt)* }) => {
+            $($then)* ! { { format 3; #[doc =
             " The names of what generated code works with."] service PoolClient
-            "awkward.names.Pool"; rpc client "Client" unary unknown($($module)*
-            ::__pool::Body) ($($module)* ::__pool::Client) prost($($module)*
-            ::__pool::ProstCodec); rpc bytes "Bytes" unary unknown($($module)*
-            ::__pool::Bytes) ($($module)* ::__pool::Method) prost($($module)*
-            ::__pool::ProstCodec); rpc number "Number" unary unknown($($module)*
-            ::__pool::Pointf32) ($($module)* ::__pool::Pointf32) prost($($module)*
-            ::__pool::ProstCodec); } $($rest)* }
+            __the_path_goes_through_pool_client "awkward.names.Pool"; rpc client "Client"
+            unary unknown(__types::Body) (__types::Client) prost(__types::ProstCodec);
+            rpc bytes "Bytes" unary unknown(__types::Bytes) (__types::Method)
+            prost(__types::ProstCodec); rpc number "Number" unary
+            unknown(__types::Pointf32) (__types::Pointf32) prost(__types::ProstCodec); }
+            $($rest)* }
         };
     }
     #[doc(hidden)]
     #[allow(unused_imports)]
-    pub use __pool_include_this_file_once_or_generate_it_with_cross_crate_false_awkward_names_pool_f94ea6a16ff8d437 as compile_this_proto_with_pool_build;
+    pub use __pool_include_this_file_once_or_generate_it_with_cross_crate_false_awkward_names_pool_f94ea6a16ff8d437 as PoolClient;
 }

@@ -1,7 +1,7 @@
 pub mod greeter_client {
     #[doc(hidden)]
-    #[allow(deprecated, unreachable_pub, unused_imports)]
-    pub mod __pool {
+    #[allow(ambiguous_glob_reexports, deprecated, unreachable_pub, unused_imports)]
+    pub mod __the_path_goes_through_greeter_client {
         pub use super::super::HelloReply;
         pub use super::super::HelloRequest;
         pub use tonic_prost::ProstCodec;
@@ -10,30 +10,30 @@ pub mod greeter_client {
     #[allow(unused_macros)]
     #[macro_export]
     macro_rules! __pool_include_this_file_once_or_generate_it_with_cross_crate_false_helloworld_greeter_60389edbb5abd401 {
-        ({ $($then:tt)* } { $($module:tt)* } $($rest:tt)*) => {
-            $($then)* ! { { format 2; #[doc =
+        ($missing:ident ! { { $($then:tt)* } $($rest:tt)* }) => {
+            $($then)* ! { { format 3; #[doc =
             " Says hello, in every shape a call can have."] service GreeterClient
-            "helloworld.Greeter" { retry_throttling(max_tokens = 10, token_ratio = 0.1),
-            max_connections = 3 }; #[doc = " Greets one caller."] rpc say_hello
-            "SayHello" unary no_side_effects($($module)* ::__pool::HelloRequest)
-            ($($module)* ::__pool::HelloReply) prost($($module)* ::__pool::ProstCodec) {
-            deadline = "1s500ms", retry(max_attempts = 4, initial_backoff = "100ms",
-            max_backoff = "1s", backoff_multiplier = 1.5, codes(ABORTED, UNAVAILABLE)),
-            max_request_message_bytes = 1000, max_response_message_bytes = 2000 }; #[doc
-            = " Greets one caller as many times as asked for."] rpc say_many_hellos
-            "SayManyHellos" server_streaming unknown($($module)* ::__pool::HelloRequest)
-            ($($module)* ::__pool::HelloReply) prost($($module)* ::__pool::ProstCodec) {
-            hedge(max_attempts = 3, delay = "0s", non_fatal_codes()) }; #[doc =
-            " Greets all callers at once."] rpc say_hello_to_all "SayHelloToAll"
-            client_streaming unknown($($module)* ::__pool::HelloRequest) ($($module)*
-            ::__pool::HelloReply) prost($($module)* ::__pool::ProstCodec) {
-            wait_for_ready = true }; #[doc =
+            __the_path_goes_through_greeter_client "helloworld.Greeter" {
+            retry_throttling(max_tokens = 10, token_ratio = 0.1), max_connections = 3 };
+            #[doc = " Greets one caller."] rpc say_hello "SayHello" unary
+            no_side_effects(__types::HelloRequest) (__types::HelloReply)
+            prost(__types::ProstCodec) { deadline = "1s500ms", retry(max_attempts = 4,
+            initial_backoff = "100ms", max_backoff = "1s", backoff_multiplier = 1.5,
+            codes(ABORTED, UNAVAILABLE)), max_request_message_bytes = 1000,
+            max_response_message_bytes = 2000 }; #[doc =
+            " Greets one caller as many times as asked for."] rpc say_many_hellos
+            "SayManyHellos" server_streaming unknown(__types::HelloRequest)
+            (__types::HelloReply) prost(__types::ProstCodec) { hedge(max_attempts = 3,
+            delay = "0s", non_fatal_codes()) }; #[doc = " Greets all callers at once."]
+            rpc say_hello_to_all "SayHelloToAll" client_streaming
+            unknown(__types::HelloRequest) (__types::HelloReply)
+            prost(__types::ProstCodec) { wait_for_ready = true }; #[doc =
             " Greets every caller as soon as it is named."] rpc chat "Chat"
-            bidi_streaming unknown($($module)* ::__pool::HelloRequest) ($($module)*
-            ::__pool::HelloReply) prost($($module)* ::__pool::ProstCodec); } $($rest)* }
+            bidi_streaming unknown(__types::HelloRequest) (__types::HelloReply)
+            prost(__types::ProstCodec); } $($rest)* }
         };
     }
     #[doc(hidden)]
     #[allow(unused_imports)]
-    pub use __pool_include_this_file_once_or_generate_it_with_cross_crate_false_helloworld_greeter_60389edbb5abd401 as compile_this_proto_with_pool_build;
+    pub use __pool_include_this_file_once_or_generate_it_with_cross_crate_false_helloworld_greeter_60389edbb5abd401 as GreeterClient;
 }

@@ -162,3 +162,39 @@ fn a_build_outside_a_build_script_says_what_is_missing() {
         "OUT_DIR is not set: call this in a build script, or set out_dir"
     );
 }
+
+#[test]
+fn a_file_outside_all_include_paths_is_named_with_them() {
+    let folder = Folder::new(&[("a.proto", "syntax = \"proto3\";\n")]);
+    std::fs::create_dir(folder.path("one")).unwrap();
+    std::fs::create_dir(folder.path("two")).unwrap();
+    let includes = [folder.path("one"), folder.path("two")];
+    let error = folder.build().compile_protos(&[folder.path("a.proto")], &includes);
+    let dir = folder.path("");
+    assert_eq!(
+        format!("{:?}", error.unwrap_err()).replace(&dir.display().to_string(), "DIR/"),
+        "DIR/a.proto: is in none of the include paths (DIR/one, DIR/two); add a directory above it to them"
+    );
+}
+
+#[test]
+fn names_that_prost_can_not_tell_apart_are_an_error() {
+    // Variants lose the name of their enum in front.
+    let proto = "syntax = \"proto3\";\nenum Kind {\n  KIND_ONE = 0;\n  ONE = 1;\n}\n";
+    let folder = Folder::new(&[("a.proto", proto)]);
+    let error = folder.error(&["a.proto"]);
+    assert!(
+        error.starts_with("prost-build can't compile these .proto files: "),
+        "{error}"
+    );
+    assert!(error.contains("KIND_ONE"), "{error}");
+}
+
+#[test]
+fn bytes_that_are_no_descriptor_set_are_refused() {
+    let error = Folder::new(&[]).build().compile_encoded_fds([0xff]).unwrap_err();
+    assert!(
+        error.to_string().starts_with("these bytes are no descriptor set: "),
+        "{error}"
+    );
+}

@@ -1,15 +1,14 @@
 //! What the settings do, in what is written.
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use pool_build::FileDescriptorSet;
 
-use crate::support::{Folder, PROTOS};
+use crate::support::{Folder, PROTOS, stdout_of};
 
 const HELLOWORLD: &[&str] = &["helloworld.proto"];
 const INCLUDES: &[&str] = &[PROTOS];
-const ENTRY: &str = "compile_this_proto_with_pool_build";
+const ENTRY: &str = "__the_path_goes_through_greeter_client";
 
 #[test]
 fn clients_and_servers_are_generated_unless_switched_off() {
@@ -65,7 +64,7 @@ fn the_description_follows_what_tonic_was_told() {
         .compile_protos(HELLOWORLD, INCLUDES)
         .unwrap();
     let source = folder.read("helloworld.rs");
-    assert!(source.contains("pub use crate::Mute;"), "{source}");
+    assert!(source.contains("pub use crate::*;"), "{source}");
     assert!(source.contains("pub use ::elsewhere::Reply;"), "{source}");
     assert!(source.contains("pub use super::super::HelloRequest;"), "{source}");
     assert!(!source.contains("Greets one caller.\""), "{source}");
@@ -115,51 +114,74 @@ fn output_is_the_same_whenever_and_wherever_it_is_made() {
     assert_eq!(one, other);
 }
 
-/// The lines for cargo go to the standard output, so the build runs in a process of its own: this test
-/// program, told by a variable what to do.
 #[test]
 fn cargo_is_told_of_every_file_that_was_read() {
-    const CHILD: &str = "POOL_BUILD_TEST_CHILD";
-    if let Some(dir) = std::env::var_os(CHILD) {
-        let config = PathBuf::from(&dir).join("config.json");
-        let build = pool_build::configure().out_dir(PathBuf::from(dir));
-        let build = build.emit_rerun_if_changed(true).service_config(config);
-        return build.compile_protos(&["awkward/exchange.proto"], INCLUDES).unwrap();
+    let output = stdout_of("settings::cargo_is_told_of_every_file_that_was_read", || {
+        let marked = "\u{feff}syntax = \"proto3\";\nimport \"awkward/exchange.proto\";\n";
+        let folder = Folder::new(&[("config.json", "{}"), ("marked.proto", marked)]);
+        println!("folder {}", folder.path("").display());
+        let build = folder.build().emit_rerun_if_changed(true);
+        let build = build.service_config(folder.path("config.json"));
+        let includes = [folder.path(""), PathBuf::from(PROTOS)];
+        build.compile_protos(&["marked.proto"], &includes).unwrap();
+    });
+    let Some(output) = output else { return };
+    let folder = output.lines().find_map(|line| line.split_once("folder ")).unwrap().1;
+    let mut files = vec![format!("{folder}config.json"), format!("{folder}marked.proto")];
+    files.extend(["exchange", "left", "right"].map(|file| format!("{PROTOS}/awkward/{file}.proto")));
+    for file in files {
+        let line = format!("cargo:rerun-if-changed={file}");
+        assert!(output.lines().any(|printed| printed == line), "no {line} in {output}");
     }
-    let folder = Folder::new(&[("config.json", "{}")]);
-    let name = "settings::cargo_is_told_of_every_file_that_was_read";
-    let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--nocapture"])
-        .env(CHILD, folder.as_ref() as &std::path::Path)
-        .output()
+}
+
+#[test]
+fn a_byte_order_mark_is_skipped() {
+    let marked = |text: &str| format!("\u{feff}{text}");
+    let b = marked("syntax = \"proto3\";\nmessage B {}\n");
+    let a = marked("syntax = \"proto3\";\nimport \"b.proto\";\nmessage A { B b = 1; }\n");
+    let folder = Folder::new(&[("a.proto", &a), ("b.proto", &b)]);
+    let paths = [folder.path("a.proto")];
+    folder.build().compile_protos(&paths, &[&folder]).unwrap();
+    assert!(folder.read("_.rs").contains("struct A"));
+    // Mistakes are where an editor shows them.
+    let wrong = Folder::new(&[("a.proto", &marked("syntax = \"proto3\"; message {}\n"))]);
+    assert_eq!(
+        wrong.error(&["a.proto"]),
+        "DIR/a.proto:1:28: expected an identifier, but found '{'"
+    );
+}
+
+#[test]
+fn without_includes_the_current_directory_is_taken() {
+    let output = stdout_of("settings::without_includes_the_current_directory_is_taken", || {
+        let folder = Folder::new(&[("b.proto", "syntax = \"proto3\";\nmessage B {}\n")]);
+        std::fs::create_dir(folder.path("proto")).unwrap();
+        std::fs::write(
+            folder.path("proto/a.proto"),
+            "syntax = \"proto3\";\nimport \"b.proto\";\nmessage A { C c = 1; }\n",
+        )
         .unwrap();
-    let output = String::from_utf8(child.stdout).unwrap();
-    for file in ["exchange", "left", "right"] {
-        let line = format!("cargo:rerun-if-changed={PROTOS}/awkward/{file}.proto");
-        assert!(output.contains(&line), "no {line} in {output}");
-    }
-    let config = format!("cargo:rerun-if-changed={}", folder.path("config.json").display());
-    assert!(output.contains(&config), "no {config} in {output}");
+        std::env::set_current_dir(folder.path("")).unwrap();
+        let compile = |file: &str| folder.build().compile_protos(&[file], &[] as &[&str]);
+        compile("b.proto").unwrap();
+        let error = compile("proto/a.proto").unwrap_err();
+        assert_eq!(error.to_string(), "proto/a.proto:3:13: name 'C' is not defined");
+    });
+    drop(output);
 }
 
 /// The stand-in for protoc writes a descriptor set that was made before, to where it is told to.
 #[cfg(unix)]
 #[test]
 fn a_real_protoc_is_run_when_asked_for() {
-    use std::os::unix::fs::PermissionsExt;
-
     let protox = Folder::new(&[]);
     let set = protox.path("set.bin");
     let build = protox.build().file_descriptor_set_path(&set);
     build.compile_protos(HELLOWORLD, INCLUDES).unwrap();
 
-    let script = format!(
-        "#!/bin/sh\nwhile [ \"$1\" != -o ]; do shift; done\ncp {} \"$2\"\n",
-        set.display()
-    );
-    let protoc = Folder::new(&[("protoc", &script)]);
+    let protoc = protoc(&format!("cp {} \"$2\"", set.display()));
     let executable = protoc.path("protoc");
-    std::fs::set_permissions(&executable, std::fs::Permissions::from_mode(0o755)).unwrap();
     protoc
         .build()
         .protoc()
@@ -167,6 +189,58 @@ fn a_real_protoc_is_run_when_asked_for() {
         .compile_protos(HELLOWORLD, INCLUDES)
         .unwrap();
     assert_eq!(protoc.read("helloworld.rs"), protox.read("helloworld.rs"));
+}
+
+/// A stand-in for protoc; its second argument is the file of the descriptor set.
+#[cfg(unix)]
+fn protoc(command: &str) -> Folder {
+    use std::os::unix::fs::PermissionsExt;
+
+    let script = format!("#!/bin/sh\nwhile [ \"$1\" != -o ]; do shift; done\n{command}\n");
+    let folder = Folder::new(&[("protoc", &script)]);
+    let permissions = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(folder.path("protoc"), permissions).unwrap();
+    folder
+}
+
+#[cfg(unix)]
+#[test]
+fn mistakes_that_protoc_finds_have_the_paths_of_the_files() {
+    let protoc = protoc("printf 'a.proto:3:15: Expected \";\".\\nnone.proto: File not found.\\n' >&2; exit 1");
+    std::fs::write(protoc.path("a.proto"), "").unwrap();
+    let executable = protoc.path("protoc");
+    let build = protoc.build().protoc();
+    let build = build.prost(|config| config.protoc_executable(&executable));
+    let error = build.compile_protos(&[protoc.path("a.proto")], &[&protoc]).unwrap_err();
+    assert_eq!(
+        format!("{error:?}").replace(&protoc.path("").display().to_string(), "DIR/"),
+        "2 mistakes in .proto files\nDIR/a.proto:3:15: Expected \";\".\nnone.proto: File not found."
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn editions_are_refused_with_protoc_too() {
+    use protox::prost::Message;
+
+    let mut descriptors = FileDescriptorSet::default();
+    descriptors.file.push(Default::default());
+    descriptors.file[0].name = Some("a.proto".to_owned());
+    descriptors.file[0].syntax = Some("editions".to_owned());
+    let set = Folder::new(&[]);
+    std::fs::write(set.path("set.bin"), descriptors.encode_to_vec()).unwrap();
+    let protoc = protoc(&format!("cp {} \"$2\"", set.path("set.bin").display()));
+    std::fs::write(protoc.path("a.proto"), "edition = \"2023\";\n").unwrap();
+    let executable = protoc.path("protoc");
+    let build = protoc.build().protoc();
+    let build = build.prost(|config| config.protoc_executable(&executable));
+    let error = build.compile_protos(&[protoc.path("a.proto")], &[&protoc]).unwrap_err();
+    assert_eq!(
+        error
+            .to_string()
+            .replace(&protoc.path("").display().to_string(), "DIR/"),
+        "DIR/a.proto: its syntax is `editions`; prost knows `proto2` and `proto3`, and no editions"
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use tempfile::TempDir;
 
@@ -49,4 +50,26 @@ impl AsRef<Path> for Folder {
     fn as_ref(&self) -> &Path {
         self.0.path()
     }
+}
+
+/// The standard output of `run`, which holds the lines for cargo. It runs in a process of its own: this test program, with
+/// the test called `name` alone. There the result is none, and the test ends.
+pub(crate) fn stdout_of(name: &str, run: impl FnOnce()) -> Option<String> {
+    const CHILD: &str = "POOL_BUILD_TEST_CHILD";
+    if std::env::var_os(CHILD).is_some() {
+        run();
+        return None;
+    }
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture"])
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    let stdout = String::from_utf8(child.stdout).unwrap();
+    assert!(
+        child.status.success(),
+        "{stdout}{}",
+        String::from_utf8_lossy(&child.stderr)
+    );
+    Some(stdout)
 }

@@ -141,7 +141,22 @@ pub(super) fn krate(ident: &Ident, value: Value, errors: &mut Errors) -> Option<
     }
 }
 
-fn string(ident: &Ident, value: Value, example: &str, errors: &mut Errors) -> Option<LitStr> {
+/// `codec = "some::Codec"`
+pub(super) fn codec(ident: &Ident, value: Value, errors: &mut Errors) -> Option<Path> {
+    let literal = string(ident, value, "\"crate::JsonCodec\"", errors)?;
+    match literal.parse_with(Path::parse_mod_style) {
+        Ok(path) => Some(path),
+        Err(_) => {
+            errors.at(
+                &literal,
+                "expected the path of a codec, without type arguments, as in `codec = \"crate::JsonCodec\"`",
+            );
+            None
+        }
+    }
+}
+
+pub(super) fn string(ident: &Ident, value: Value, example: &str, errors: &mut Errors) -> Option<LitStr> {
     let tokens = match value {
         Value::Given(tokens) => tokens,
         Value::Flag => TokenStream::new(),

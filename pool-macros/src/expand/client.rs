@@ -1,17 +1,13 @@
 //! The first stage: the struct, its constructors and its settings, and the call of the second stage.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 use syn::{Attribute, Ident, Meta, Path, Token, parse_quote, punctuated::Punctuated};
 
-use super::deadline;
+use super::{deadline, rpcs};
 use crate::errors::Errors;
-use crate::ir::{Args, ClientPath, Struct};
+use crate::ir::{Args, ByHand, ClientPath, Description, PoolConfig, Struct};
 use crate::{args, check, fallback, parse};
-
-/// What pool-build puts beside a client. The name is what rustc quotes at the user's path when it is
-/// not there, and says what to do.
-const DESCRIPTION: &str = "compile_this_proto_with_pool_build";
 
 /// Expands the attribute.
 pub(crate) fn client(args: TokenStream, item: TokenStream) -> TokenStream {
@@ -21,17 +17,89 @@ pub(crate) fn client(args: TokenStream, item: TokenStream) -> TokenStream {
     let Some(target) = parse::item(item.clone(), &mut errors) else {
         return fallback::item(item, errors);
     };
+    let attrs = shared(&target.attrs);
     let mut tokens = errors.into_tokens();
     tokens.extend(definition(&target, &parsed));
-    tokens.extend(functions(&target.ident, &parsed));
-    if let Some(path) = &parsed.client {
-        tokens.extend(second_stage(path, &parsed.krate(), &args, &target.ident));
+    tokens.extend(in_scope(&attrs, functions(&attrs, &target.ident, &parsed)));
+    if let Some(by_hand) = &parsed.by_hand {
+        let methods = rpcs::described(&attrs, &target.ident, &description(by_hand), &parsed);
+        tokens.extend(in_scope(&attrs, methods));
+    } else if let Some(path) = &parsed.client {
+        let call = second_stage(path, &parsed.krate(), &args, &attrs, &target.ident);
+        tokens.extend(in_scope(&attrs, call));
     }
     tokens
 }
 
+/// The attributes of the struct that hold for its methods too: `cfg`, and the levels of lints.
+fn shared(attrs: &[Attribute]) -> Vec<Attribute> {
+    attrs
+        .iter()
+        .flat_map(|attr| shared_meta(&attr.meta))
+        .map(|meta| parse_quote!(#[#meta]))
+        .collect()
+}
+
+fn shared_meta(meta: &Meta) -> Vec<Meta> {
+    let name = meta.path().get_ident().map(Ident::to_string).unwrap_or_default();
+    match (name.as_str(), meta) {
+        ("cfg" | "allow" | "warn" | "deny", _) => vec![meta.clone()],
+        // What is expected at the struct need not be at the methods; and below `forbid` nothing could be allowed.
+        ("expect", Meta::List(list)) => {
+            let lints = &list.tokens;
+            vec![parse_quote!(allow(#lints))]
+        }
+        ("forbid", Meta::List(list)) => {
+            let lints = &list.tokens;
+            vec![parse_quote!(deny(#lints))]
+        }
+        ("cfg_attr", Meta::List(list)) => {
+            let parsed = list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);
+            let mut parts = parsed.into_iter().flatten();
+            let Some(condition) = parts.next() else {
+                return Vec::new();
+            };
+            let shared = parts.flat_map(|meta| shared_meta(&meta));
+            shared.map(|meta| parse_quote!(cfg_attr(#condition, #meta))).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Output: `const _: () = { use Default as _; .. };`
+///
+/// A scope of its own for what the generated code needs to import: the names in it are in nobody's way. `Default` is
+/// there for codecs, and for users whose module has no prelude.
+fn in_scope(attrs: &[Attribute], items: TokenStream) -> TokenStream {
+    let conditions = attrs.iter().filter(|attr| !is_level(attr));
+    quote! {
+        #(#conditions)*
+        const _: () = {
+            #[allow(unused_imports)]
+            use ::core::default::Default as _;
+            #items
+        };
+    }
+}
+
+/// Whether the attribute sets the level of lints, and is not a condition.
+fn is_level(attr: &Attribute) -> bool {
+    !attr.path().is_ident("cfg")
+}
+
+/// The description that the user has written.
+fn description(by_hand: &ByHand) -> Description {
+    Description {
+        docs: Vec::new(),
+        types: None,
+        service: by_hand.service.clone(),
+        pool: PoolConfig::default(),
+        rpcs: by_hand.rpcs.clone(),
+    }
+}
+
 /// Input:  `#[doc = ".."] pub struct Greeter;` \
-/// Output: `#[doc = ".."] #[derive(Clone, Debug)] pub struct Greeter { __client: Client }`
+/// Output: `#[doc = ".."] #[::core::prelude::v1::derive(Clone, Debug)] pub struct Greeter { __client: Client }`
 fn definition(target: &Struct, args: &Args) -> TokenStream {
     let Struct {
         attrs,
@@ -55,7 +123,7 @@ fn definition(target: &Struct, args: &Args) -> TokenStream {
     }};
     quote! {
         #(#attrs)*
-        #[derive(#(#derives),*)]
+        #[::core::prelude::v1::derive(#(#derives),*)]
         #vis #keyword #ident #fields
     }
 }
@@ -73,12 +141,13 @@ fn is_derived(attrs: &[Attribute], name: &str) -> bool {
 }
 
 /// Output: `impl Greeter { pub fn new(pool: Pool) -> Self { .. } .. }`
-fn functions(ident: &Ident, args: &Args) -> TokenStream {
+fn functions(attrs: &[Attribute], ident: &Ident, args: &Args) -> TokenStream {
     let krate = &args.krate();
     let constructors = constructors(krate, deadline(krate, args.options.deadline.as_ref()));
     let settings = settings(krate);
     quote! {
-        #[allow(dead_code)]
+        #(#attrs)*
+        #[allow(dead_code, deprecated)]
         impl #ident {
             #constructors
             #settings
@@ -90,9 +159,11 @@ fn constructors(krate: &Path, deadline: TokenStream) -> TokenStream {
     let private = quote!(#krate::__private);
     quote! {
         /// A client whose calls go through `pool`. Clients can share a pool.
+        ///
+        /// It takes a pool and nothing else: [`connect`](Self::connect) takes a target.
         #[must_use]
-        pub fn new(pool: #private::Pool) -> Self {
-            Self { __client: #private::Client::new(pool, #deadline) }
+        pub fn new(pool: impl #private::IntoPool) -> Self {
+            Self { __client: #private::Client::new(#private::IntoPool::into_pool(pool), #deadline) }
         }
 
         /// A client with a pool of its own, after a first connection to `target` is open.
@@ -182,19 +253,32 @@ fn settings(krate: &Path) -> TokenStream {
     }
 }
 
-/// Output: `helloworld::greeter_client::compile_this_proto_with_pool_build! {
-///     { ::pool_runtime::__private::__pooled_client_rpcs }
-///     { helloworld::greeter_client }
-///     { arguments } Greeter
-/// }`
-fn second_stage(path: &ClientPath, krate: &Path, args: &TokenStream, ident: &Ident) -> TokenStream {
+/// Output: `use ::pool_runtime::__private::__pooled_client_missing as __missing;
+/// use helloworld::greeter_client::GreeterClient as debug_assert;
+/// debug_assert! { __missing! { { ::pool_runtime::__private::__pooled_client_rpcs } { arguments } Greeter } }`
+///
+/// The name of the client is that of a macro too, if pool-build has compiled it, and the import brings both. If it brings
+/// the type alone, `debug_assert!` is the standard library's, and evaluates `__missing!`: the error. (A glob in the same
+/// scope can't bring the other macro: what is expanded from a macro and a glob may not have the same name.)
+fn second_stage(
+    path: &ClientPath,
+    krate: &Path,
+    args: &TokenStream,
+    attrs: &[Attribute],
+    ident: &Ident,
+) -> TokenStream {
     let ClientPath { module, ident: client } = path;
-    let description = format_ident!("{DESCRIPTION}", span = client.span());
+    let description = Ident::new(fallback::DESCRIPTION, client.span());
     quote! {
-        #module::#description! {
-            { #krate::__private::__pooled_client_rpcs }
-            { #module }
-            { #args } #ident
+        #[allow(unused_imports)]
+        use #krate::__private::__pooled_client_missing as __missing;
+        #[allow(unused_imports, deprecated)]
+        use #module::#client as #description;
+        #description! {
+            __missing! {
+                { #krate::__private::__pooled_client_rpcs }
+                { #args } #(#attrs)* #ident
+            }
         }
     }
 }

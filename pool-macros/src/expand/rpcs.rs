@@ -1,9 +1,9 @@
 //! The second stage: the methods of the RPCs.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
-use syn::Ident;
+use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
+use syn::{Attribute, Ident};
 
 use super::{deadline, policy};
 use crate::errors::Errors;
@@ -12,28 +12,43 @@ use crate::{args, check, fallback};
 
 /// Expands the call that the description makes.
 pub(crate) fn rpcs(input: TokenStream) -> TokenStream {
-    let Input {
-        description,
-        args,
-        ident,
-    } = match syn::parse2(input) {
+    let input: Input = match syn::parse2(input) {
         Ok(input) => input,
         Err(error) => return fallback::description(&error),
     };
     // The first stage has reported what is wrong with the arguments themselves.
-    let args = args::parse(args, &mut Errors::default());
+    let args = args::parse(input.args, &mut Errors::default());
+    let Some(path) = &args.client else {
+        return TokenStream::new();
+    };
+    let (module, description) = (&path.module, input.description);
+    let types = description.types.as_ref().map(|types| {
+        // At the path that the user wrote: a path to a re-export of the client is an error here.
+        let types = Ident::new(&types.to_string(), path.ident.span());
+        quote_spanned! { path.ident.span() =>
+            #[allow(unused_imports)]
+            use #module::#types as __types;
+        }
+    });
+    let mut tokens = types.unwrap_or_default();
+    tokens.extend(described(&input.attrs, &input.ident, &description, &args));
+    tokens
+}
+
+/// The methods of a client whose RPCs are known, and what is wrong with the options given to them.
+pub(super) fn described(attrs: &[Attribute], ident: &Ident, description: &Description, args: &Args) -> TokenStream {
     let mut errors = Errors::default();
-    if let Some(path) = &args.client {
-        check::client_name(path, &description, &mut errors);
+    // An RPC that could not be read has its error already, and may be the one that an option names.
+    if !args.by_hand.as_ref().is_some_and(|by_hand| by_hand.spoiled) {
+        check::rpc_names(&args.rpcs, description, &mut errors);
     }
-    check::rpc_names(&args.rpcs, &description, &mut errors);
     let mut tokens = errors.into_tokens();
-    tokens.extend(methods(&ident, &description, &args));
+    tokens.extend(methods(attrs, ident, description, args));
     tokens
 }
 
 /// Output: `impl Greeter { pub async fn say_hello(..) .. }`
-fn methods(ident: &Ident, description: &Description, args: &Args) -> TokenStream {
+fn methods(attrs: &[Attribute], ident: &Ident, description: &Description, args: &Args) -> TokenStream {
     let docs = &description.docs;
     let methods = description.rpcs.iter().map(|rpc| {
         let name = check::method_name(&rpc.ident);
@@ -43,7 +58,9 @@ fn methods(ident: &Ident, description: &Description, args: &Args) -> TokenStream
     let pool = policy::pool(&args.krate(), &description.pool);
     quote! {
         #(#docs)*
-        #[allow(dead_code, deprecated)]
+        #(#attrs)*
+        // The comments of a .proto are not written for rustdoc and clippy, and not the user's to mend.
+        #[allow(dead_code, deprecated, rustdoc::all, clippy::all, clippy::pedantic, clippy::nursery)]
         impl #ident {
             #pool
             #(#methods)*
@@ -83,6 +100,10 @@ fn method(rpc: &Rpc, name: &Ident, description: &Description, options: Option<&O
         response.clone()
     };
     let call = function(rpc.shape, rpc.encoding);
+    let codec = match codec.is_empty() {
+        true => quote!(#private::ProstCodec),
+        false => codec.clone(),
+    };
     quote! {
         #docs
         #(#attrs)*

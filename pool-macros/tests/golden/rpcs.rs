@@ -1,5 +1,15 @@
+#[allow(unused_imports)]
+use pb::greeter_client::__types_of_greeter_client as __types;
 /// Greets in every shape.
-#[allow(dead_code, deprecated)]
+#[allow(missing_docs)]
+#[allow(
+    dead_code,
+    deprecated,
+    rustdoc::all,
+    clippy::all,
+    clippy::pedantic,
+    clippy::nursery
+)]
 impl Greeter {
     const __POOL: ::renamed::__private::PoolConfig = ::renamed::__private::PoolConfig::NONE
         .retry_throttling(::renamed::__private::RetryThrottling::unchecked(10, 0.1))
@@ -7,9 +17,9 @@ impl Greeter {
     /// Greets one caller.
     pub async fn say_hello(
         &self,
-        request: impl ::renamed::__private::tonic::IntoRequest<pb::__pool::HelloRequest>,
+        request: impl ::renamed::__private::tonic::IntoRequest<__types::HelloRequest>,
     ) -> ::core::result::Result<
-        ::renamed::__private::tonic::Response<pb::__pool::HelloReply>,
+        ::renamed::__private::tonic::Response<__types::HelloReply>,
         ::renamed::__private::tonic::Status,
     > {
         static __METHOD: ::renamed::__private::Method = ::renamed::__private::Method::new(
@@ -47,7 +57,7 @@ impl Greeter {
         self.__client
             .unary_prost(
                 &__METHOD,
-                pb::__pool::ProstCodec::default(),
+                __types::ProstCodec::default(),
                 ::renamed::__private::tonic::IntoRequest::into_request(request),
             )
             .await
@@ -56,10 +66,10 @@ impl Greeter {
     #[deprecated]
     pub async fn say_many_hellos(
         &self,
-        request: impl ::renamed::__private::tonic::IntoRequest<pb::__pool::HelloRequest>,
+        request: impl ::renamed::__private::tonic::IntoRequest<__types::HelloRequest>,
     ) -> ::core::result::Result<
         ::renamed::__private::tonic::Response<
-            ::renamed::__private::tonic::Streaming<pb::__pool::HelloReply>,
+            ::renamed::__private::tonic::Streaming<__types::HelloReply>,
         >,
         ::renamed::__private::tonic::Status,
     > {
@@ -86,7 +96,7 @@ impl Greeter {
         self.__client
             .server_streaming(
                 &__METHOD,
-                pb::__pool::ProstCodec::default(),
+                __types::ProstCodec::default(),
                 ::renamed::__private::tonic::IntoRequest::into_request(request),
             )
             .await
@@ -96,7 +106,7 @@ impl Greeter {
         &self,
         request: impl ::renamed::__private::tonic::IntoStreamingRequest<Message = ()>,
     ) -> ::core::result::Result<
-        ::renamed::__private::tonic::Response<pb::__pool::same_name_2::HelloReply>,
+        ::renamed::__private::tonic::Response<__types::same_name_2::HelloReply>,
         ::renamed::__private::tonic::Status,
     > {
         static __METHOD: ::renamed::__private::Method = ::renamed::__private::Method::new(
@@ -118,7 +128,7 @@ impl Greeter {
         self.__client
             .client_streaming(
                 &__METHOD,
-                pb::__pool::ProstCodec::default(),
+                __types::ProstCodec::default(),
                 ::renamed::__private::tonic::IntoStreamingRequest::into_streaming_request(
                     request,
                 ),
@@ -129,7 +139,7 @@ impl Greeter {
     pub async fn r#type(
         &self,
         request: impl ::renamed::__private::tonic::IntoStreamingRequest<
-            Message = pb::__pool::Vec<u8>,
+            Message = __types::Vec<u8>,
         >,
     ) -> ::core::result::Result<
         ::renamed::__private::tonic::Response<
@@ -163,7 +173,7 @@ impl Greeter {
         self.__client
             .bidi_streaming(
                 &__METHOD,
-                pb::__pool::ProstCodec::default(),
+                __types::ProstCodec::default(),
                 ::renamed::__private::tonic::IntoStreamingRequest::into_streaming_request(
                     request,
                 ),

@@ -19,6 +19,6 @@ pub use attempts::{Attempts, HedgingPolicy, MAX_ATTEMPTS, RetryPolicy, RetryThro
 pub use codes::Codes;
 pub use invalid::InvalidPolicy;
 pub use method::MethodConfig;
-pub use names::nearest;
+pub use names::{likely_typo, nearest};
 #[cfg(feature = "json")]
-pub use service_config::{ConfigError, Name, ServiceConfig};
+pub use service_config::{ConfigError, Mistake, Name, ServiceConfig};

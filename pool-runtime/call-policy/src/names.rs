@@ -15,6 +15,23 @@ pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         .map(|(_, name)| name)
 }
 
+/// Of `known`, the only name that `wrong` is so close to that a typo is likely: one or two letters differ, or only case and
+/// underscores. There is none if two names are as close as that.
+pub fn likely_typo<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = |name: &str| name.replace('_', "").to_lowercase();
+    let is_close = |name: &&str| {
+        // Of a short name two letters are half, as in `Get` and `Set`.
+        let tolerated = (wrong.len().min(name.len()) / 4).min(2);
+        let near = name.len().abs_diff(wrong.len()) <= 2 && distance(wrong, name) <= tolerated;
+        near || plain(name) == plain(wrong)
+    };
+    let mut close = known.into_iter().filter(is_close);
+    match (close.next(), close.next()) {
+        (Some(only), None) => Some(only),
+        _ => None,
+    }
+}
+
 /// How many letters have to be added, removed or replaced to come from one name to the other.
 fn distance(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
@@ -33,7 +50,7 @@ fn distance(from: &str, to: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{distance, nearest};
+    use super::{distance, likely_typo, nearest};
 
     #[test]
     fn a_distance_counts_added_removed_and_replaced_letters() {
@@ -55,5 +72,21 @@ mod tests {
         assert_eq!(nearest("say_helo", known), Some("say_hello"));
         assert_eq!(nearest("unsubscribe", known), None);
         assert_eq!(nearest("chat", ["crate"]), None);
+    }
+
+    #[test]
+    fn a_likely_typo_has_one_close_name() {
+        let known = ["SayHello", "CreateTopic", "ListItems", "ListItemz"];
+        for (wrong, expected) in [
+            ("SayHelo", Some("SayHello")),
+            ("say_hello", Some("SayHello")),
+            ("ListItem", None),
+            // Another verb is another method.
+            ("UpdateTopic", None),
+            ("Frobnicate", None),
+        ] {
+            assert_eq!(likely_typo(wrong, known), expected, "{wrong}");
+        }
+        assert_eq!(likely_typo("Till", ["Cart"]), None);
     }
 }

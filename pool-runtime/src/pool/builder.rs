@@ -215,8 +215,15 @@ impl Builder {
     /// hang for ever. Streams have none unless one is stated.
     ///
     /// A plain tonic client over the pool does not say which of its calls are unary: for those there is no default.
+    #[doc(alias = "timeout")]
     pub fn deadline(mut self, deadline: impl Into<Option<Duration>>) -> Self {
         self.config.deadline = deadline.into();
+        self
+    }
+
+    /// tonic's name for the deadline: an error that names the settings here.
+    #[doc(hidden)]
+    pub fn timeout(self, _: impl crate::hints::UseDeadline) -> Self {
         self
     }
 
@@ -306,6 +313,13 @@ impl Builder {
         self
     }
 
+    /// Without a feature for TLS: an error that names the features.
+    #[cfg(not(feature = "_tls"))]
+    #[doc(hidden)]
+    pub fn tls(self, _: impl crate::hints::NeedsTlsFeature) -> Self {
+        self
+    }
+
     /// Adds an observer of the pool's events.
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.observers.push(Arc::new(observer));
@@ -325,11 +339,19 @@ impl Builder {
     ///
     /// For plain tonic clients the limits of sizes are taken on the wire: a compressed message counts as it is sent.
     ///
-    /// An invalid one is an error of [`Builder::build`], with the place of what is wrong. [`Pool::set_service_config`]
-    /// replaces it.
+    /// An invalid one is an error of [`Builder::build`], which lists all mistakes with their places. Many published
+    /// configs are invalid to gRPC: a quarter of Google's lack fields that gRFC A6 requires of a `retryPolicy`, most often
+    /// `maxAttempts`. Add those to a copy. [`Pool::set_service_config`] replaces it.
     #[cfg(feature = "service-config")]
     pub fn service_config(mut self, json: impl Into<String>) -> Self {
         self.service_config = Some(json.into());
+        self
+    }
+
+    /// Without the feature: an error that names it.
+    #[cfg(not(feature = "service-config"))]
+    #[doc(hidden)]
+    pub fn service_config(self, _: impl crate::hints::NeedsServiceConfigFeature) -> Self {
         self
     }
 

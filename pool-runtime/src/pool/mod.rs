@@ -192,6 +192,13 @@ impl Pool {
         Ok(())
     }
 
+    /// Without the feature: an error that names it.
+    #[cfg(not(feature = "service-config"))]
+    #[doc(hidden)]
+    pub fn set_service_config(&self, _: impl crate::hints::NeedsServiceConfigFeature) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Opens connections until `n` of them are up, and waits for that.
     ///
     /// # Errors

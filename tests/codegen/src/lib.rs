@@ -6,6 +6,7 @@
 #![allow(
     missing_docs,
     unreachable_pub,
+    clippy::doc_lazy_continuation,
     clippy::enum_variant_names,
     clippy::match_single_binding,
     clippy::new_ret_no_self,
@@ -15,8 +16,16 @@
 include!(concat!(env!("OUT_DIR"), "/all.rs"));
 
 pub mod codec;
+/// Two services of one package, whose comments are no good Markdown.
+#[allow(rustdoc::all)]
+pub mod comments {
+    include!(concat!(env!("OUT_DIR"), "/comments/awkward.comments.rs"));
+}
 pub mod google_types;
+pub mod no_prelude;
 pub mod paths;
+pub mod private;
+pub mod re_exports;
 pub mod shadowed;
 pub mod strict;
 pub mod twice;

@@ -3,12 +3,14 @@
 use pool_runtime::pooled_client;
 
 mod greeter_client {
+    pub(crate) struct GreeterClient;
+
     macro_rules! described_by_a_later_version {
-        ({ $($then:tt)* } { $($module:tt)* } $($rest:tt)*) => {
-            $($then)*! { { format 3; whatever comes after this one } $($rest)* }
+        ($missing:ident ! { { $($then:tt)* } $($rest:tt)* }) => {
+            $($then)*! { { format 4; whatever comes after this one } $($rest)* }
         };
     }
-    pub(crate) use described_by_a_later_version as compile_this_proto_with_pool_build;
+    pub(crate) use described_by_a_later_version as GreeterClient;
 }
 
 #[pooled_client(greeter_client::GreeterClient)]

@@ -4,7 +4,7 @@ use codegen_api::helloworld::greeter_client;
 use pool_runtime::pooled_client;
 
 #[pooled_client(
-    greeter_client::GreterClient,
+    greeter_client::GreeterClient,
     deadline = 2,
     wait_for_redy,
     say_hello(deadline = "1 s", idempotnt),

@@ -26,6 +26,11 @@ pub(crate) fn service_config(data: &[u8]) {
                 let _ = config.method(service, method);
             }
         }
-        Err(error) => assert!(!error.problem().is_empty(), "{text}"),
+        Err(error) => {
+            assert!(!error.mistakes().is_empty(), "{text}");
+            for mistake in error.mistakes() {
+                assert!(!mistake.problem().is_empty(), "{text}");
+            }
+        }
     }
 }

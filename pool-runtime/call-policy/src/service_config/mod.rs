@@ -1,13 +1,15 @@
 //! gRPC's service config (`grpc.service_config.ServiceConfig`) in JSON, as teams keep it and other gRPC clients read it.
 
+mod error;
+mod place;
 mod read;
 #[cfg(test)]
 mod tests;
 mod value;
 
 use std::collections::HashMap;
-use std::fmt;
 
+pub use self::error::{ConfigError, Mistake};
 use crate::{MethodConfig, RetryThrottling};
 
 /// A service config: what is said of calls, by method, and of the pool that carries them.
@@ -64,13 +66,19 @@ impl ServiceConfig {
     /// # Errors
     ///
     /// Text that is not JSON, and any value of a known field that cannot be followed: then nothing of the config may be
-    /// (gRFC A21). These are beside values of the wrong type: a retry policy without one of its fields; a policy that
+    /// (gRFC A21). The error lists all of them. These are beside values of the wrong type: a retry policy without one of its fields; a policy that
     /// its constructor refuses; both policies for one method; a method without a service; a name that was there
     /// before; and the zero that no call and no pool could live with, as `timeout` or
     /// `maxConnectionsPerSubchannel`.
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
         let value = serde_json::from_str(text).map_err(|error| ConfigError::syntax(&error))?;
-        read::service_config(&value)
+        read::service_config(&value).map_err(|problems| ConfigError::new(text, problems))
+    }
+
+    /// Line and column, each from 1, of the value at `path` in the text of a service config: `methodConfig[0].name[1]`.
+    /// For a field that is missing it is the place of the object that should have it.
+    pub fn place(text: &str, path: &str) -> (usize, usize) {
+        place::of(text, path)
     }
 
     /// What is said of a method: by its own name, else by its service's, else by the default. The first of these is
@@ -98,71 +106,3 @@ impl ServiceConfig {
         self.max_connections
     }
 }
-
-/// Why a text is no service config: the problem, and where it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigError {
-    place: Place,
-    problem: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Place {
-    Text { line: usize, column: usize },
-    Field(String),
-}
-
-impl ConfigError {
-    fn at(path: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self {
-            place: Place::Field(path.into()),
-            problem: problem.into(),
-        }
-    }
-
-    fn syntax(error: &serde_json::Error) -> Self {
-        let (line, column) = (error.line(), error.column());
-        // The same place is at the end of the error's own text.
-        let problem = error.to_string();
-        let end = format!(" at line {line} column {column}");
-        Self {
-            place: Place::Text { line, column },
-            problem: problem.strip_suffix(&end).unwrap_or(&problem).to_owned(),
-        }
-    }
-
-    /// The field at fault, `methodConfig[2].retryPolicy.maxAttempts` for example; none if the text is not JSON, and
-    /// the empty one if it is JSON but no object.
-    pub fn path(&self) -> Option<&str> {
-        match &self.place {
-            Place::Field(path) => Some(path),
-            Place::Text { .. } => None,
-        }
-    }
-
-    /// Line and column, each from 1, where the text stops being JSON.
-    pub fn line_and_column(&self) -> Option<(usize, usize)> {
-        match self.place {
-            Place::Text { line, column } => Some((line, column)),
-            Place::Field(_) => None,
-        }
-    }
-
-    /// What is wrong there.
-    pub fn problem(&self) -> &str {
-        &self.problem
-    }
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Place::Text { line, column } => write!(f, "line {line}, column {column}: ")?,
-            Place::Field(path) if path.is_empty() => f.write_str("the service config ")?,
-            Place::Field(path) => write!(f, "{path} ")?,
-        }
-        f.write_str(&self.problem)
-    }
-}
-
-impl std::error::Error for ConfigError {}

@@ -238,7 +238,7 @@ fn what_is_wrong_with_the_whole_is_named_too() {
         ),
         (
             r#"{"retryThrottling": {"maxTokens": 10}}"#,
-            "retryThrottling.tokenRatio is missing",
+            "retryThrottling.tokenRatio is missing: gRPC requires it",
         ),
         (
             r#"{"retryThrottling": {"maxTokens": 0, "tokenRatio": 1}}"#,
@@ -259,6 +259,57 @@ fn what_is_wrong_with_the_whole_is_named_too() {
     }
 }
 
+/// Path, line and column of each mistake.
+fn places(text: &str) -> Vec<(String, (usize, usize))> {
+    let error = ServiceConfig::from_json(text).unwrap_err();
+    let place = |mistake: &Mistake| (mistake.path().unwrap().to_owned(), mistake.line_and_column());
+    error.mistakes().iter().map(place).collect()
+}
+
+#[test]
+fn all_mistakes_are_listed() {
+    let text = r#"{
+  "methodConfig": [
+    {"name": [{"service": "a", "method": "B"}, {"method": "C"}], "timeout": "1",
+     "retryPolicy": {"maxAttempts": 1.5, "initialBackoff": "1s",
+       "retryableStatusCodes": ["UNAVAILABLE", "X", "\u00fcY"]}},
+    {"name": [{"service": "a", "method": "B"}], "hedgingPolicy": {}, "timeout": "1s", "time\u006fut": 3},
+    7
+  ],
+  "retryThrottling": {"maxTokens": 10},
+  "connectionScaling": []
+}"#;
+    let policy = "methodConfig[0].retryPolicy";
+    let expected = [
+        ("methodConfig[0].name[1]".to_owned(), (3, 48)),
+        ("methodConfig[0].timeout".to_owned(), (3, 77)),
+        (format!("{policy}.maxBackoff"), (4, 21)),
+        (format!("{policy}.backoffMultiplier"), (4, 21)),
+        (format!("{policy}.maxAttempts"), (4, 37)),
+        (format!("{policy}.retryableStatusCodes[1]"), (5, 48)),
+        (format!("{policy}.retryableStatusCodes[2]"), (5, 53)),
+        ("methodConfig[1].name[0]".to_owned(), (6, 15)),
+        ("methodConfig[1].hedgingPolicy.maxAttempts".to_owned(), (6, 66)),
+        ("methodConfig[1].timeout".to_owned(), (6, 103)),
+        ("methodConfig[2]".to_owned(), (7, 5)),
+        ("retryThrottling.tokenRatio".to_owned(), (9, 22)),
+        ("connectionScaling".to_owned(), (10, 24)),
+    ];
+    assert_eq!(places(text), expected);
+    let printed = ServiceConfig::from_json(text).unwrap_err().to_string();
+    assert!(
+        printed.contains("maxBackoff is missing: gRPC requires it; methodConfig[0]"),
+        "{printed}"
+    );
+    assert_eq!(places(" \n [1]"), [(String::new(), (2, 2))]);
+}
+
+#[test]
+fn the_list_of_mistakes_is_bounded() {
+    let wrong = vec!["7"; 10_000].join(",");
+    assert_eq!(places(&format!(r#"{{"methodConfig": [{wrong}]}}"#)).len(), 100);
+}
+
 #[test]
 fn nothing_that_is_read_panics() {
     let whole = format!(
@@ -271,4 +322,9 @@ fn nothing_that_is_read_panics() {
     }
     // Deep nesting is refused before it is deep enough to harm the stack.
     assert!(ServiceConfig::from_json(&"[".repeat(100_000)).is_err());
+    for path in ["a.b", "[0]", "methodConfig[9].x", "methodConfig[0].name[x]", ""] {
+        for text in [whole.as_str(), "", "[", "{\"a\": 1"] {
+            ServiceConfig::place(text, path);
+        }
+    }
 }

@@ -347,6 +347,9 @@ impl<'a> Call<'a> {
             hold.slot().fault();
         }
         let (parts, receive) = response.into_parts();
+        if start.has_ended {
+            hold.link().pace.blocks.take(receive.stream_id().as_u32());
+        }
         // A call that fails before it has anything to say does so in its headers (Trailers-Only).
         self.span.record_trailers(&parts.headers);
         if let Some(codes) = self.codes

@@ -188,7 +188,11 @@ impl ResponseBody {
                 // The stream's number costs h2's lock.
                 let large = match blocks.is_empty() {
                     true => None,
-                    false => blocks.take(flow.receive.stream_id().as_u32()),
+                    // One that is not the last was the response's headers, and those have been judged.
+                    false => blocks
+                        .take(flow.receive.stream_id().as_u32())
+                        .filter(|block| block.is_last)
+                        .map(|block| block.size),
                 };
                 if (large.is_some() || !is_plain_ok(trailers))
                     && let Err(kind) = self.judge(trailers, large)

@@ -76,6 +76,7 @@ impl Flight {
             .then_some(stream)
             .flatten()
             .and_then(|stream| landed.hold.link().pace.blocks.take(stream))
+            .map(|block| block.size)
             .and_then(|wire| fields::refused(wire, shared.config.http2.max_header_list_size));
         let Some(kind) = kind else {
             return Unanswered::Failed(error, landed);

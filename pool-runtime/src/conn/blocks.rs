@@ -30,8 +30,17 @@ pub(crate) struct Blocks {
     threshold: AtomicUsize,
     /// How many are remembered: almost always none, and then nobody takes the lock.
     count: AtomicUsize,
-    /// Streams with the size of their block.
-    large: Mutex<VecDeque<(u32, usize)>>,
+    large: Mutex<VecDeque<Large>>,
+}
+
+/// A large block on a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Large {
+    stream: u32,
+    /// Bytes on the wire.
+    pub(crate) size: usize,
+    /// No other block has come on the stream since.
+    pub(crate) is_last: bool,
 }
 
 impl Blocks {
@@ -45,26 +54,39 @@ impl Blocks {
         self.count.load(Relaxed) == 0
     }
 
-    /// The size of a large block that has come on the stream, forgotten with this.
-    pub(crate) fn take(&self, stream: u32) -> Option<usize> {
+    /// The large block that has come on the stream, forgotten with this.
+    pub(crate) fn take(&self, stream: u32) -> Option<Large> {
         if self.is_empty() {
             return None;
         }
         let mut large = self.large.lock().unwrap_or_else(PoisonError::into_inner);
-        let index = large.iter().position(|(of, _)| *of == stream)?;
+        let index = large.iter().position(|block| block.stream == stream)?;
         let taken = large.remove(index);
         self.count.store(large.len(), Relaxed);
-        taken.map(|(_, size)| size)
+        taken
+    }
+
+    /// Another block begins on the stream.
+    #[cold]
+    fn continues(&self, stream: u32) {
+        let mut large = self.large.lock().unwrap_or_else(PoisonError::into_inner);
+        for block in large.iter_mut().filter(|block| block.stream == stream) {
+            block.is_last = false;
+        }
     }
 
     #[cold]
     fn remember(&self, stream: u32, size: usize) {
         let mut large = self.large.lock().unwrap_or_else(PoisonError::into_inner);
-        large.retain(|(of, _)| *of != stream);
+        large.retain(|block| block.stream != stream);
         if large.len() == MOST_REMEMBERED {
             large.pop_front();
         }
-        large.push_back((stream, size));
+        large.push_back(Large {
+            stream,
+            size,
+            is_last: true,
+        });
         self.count.store(large.len(), Relaxed);
     }
 }
@@ -116,13 +138,17 @@ impl Frames {
     fn begin(&mut self, head: [u8; HEAD], blocks: &Blocks) {
         let [a, b, c, kind, _, stream @ ..] = head;
         self.left = u32::from_be_bytes([0, a, b, c]) as usize;
+        let stream = u32::from_be_bytes(stream) & 0x7fff_ffff;
+        if kind == HEADERS && !blocks.is_empty() {
+            blocks.continues(stream);
+        }
         self.block = match kind {
             HEADERS => self.left,
             CONTINUATION => self.block.saturating_add(self.left),
             _ => return,
         };
         if self.block > blocks.threshold.load(Relaxed) {
-            blocks.remember(u32::from_be_bytes(stream) & 0x7fff_ffff, self.block);
+            blocks.remember(stream, self.block);
         }
     }
 }
@@ -149,6 +175,8 @@ mod tests {
             frame(CONTINUATION, 3, 41),
             frame(HEADERS, 5, 101),
             frame(0, 5, 0),
+            frame(HEADERS, 7, 200),
+            frame(HEADERS, 7, 10),
         ]
         .concat();
         for size in 1..=input.len() {
@@ -157,8 +185,9 @@ mod tests {
             for read in input.chunks(size) {
                 frames.read(read, &blocks);
             }
-            let taken = [1, 3, 5, 3].map(|stream| blocks.take(stream));
-            assert_eq!(taken, [None, Some(101), Some(101), None], "reads of {size}");
+            let taken = [1, 3, 5, 3, 7].map(|stream| blocks.take(stream).map(|block| (block.size, block.is_last)));
+            let expected = [None, Some((101, true)), Some((101, true)), None, Some((200, false))];
+            assert_eq!(taken, expected, "reads of {size}");
         }
     }
 
@@ -169,6 +198,9 @@ mod tests {
             frames.read(&frame(HEADERS, stream, 1), &blocks);
         }
         assert_eq!(blocks.count.load(Relaxed), MOST_REMEMBERED);
-        assert_eq!((blocks.take(0), blocks.take(999)), (None, Some(1)));
+        assert_eq!(
+            (blocks.take(0), blocks.take(999).map(|block| block.size)),
+            (None, Some(1))
+        );
     }
 }

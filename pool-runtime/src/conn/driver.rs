@@ -17,12 +17,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::Link;
-use super::control::{Drain, Held, Orders};
+use super::control::{Drain, Orders};
 use super::goaway::GoAway;
 use super::handshake::{Http2, Ready};
 use super::keepalive::{Dead, KeepAlive, Pinging};
 use super::load::Load;
 use super::resets::PacedResets;
+use super::unflushed::Unflushed;
 use crate::pool::event::CloseReason;
 
 /// Whom the driver tells what becomes of its connection.
@@ -72,8 +73,9 @@ pub(crate) struct Driver<T, O> {
     ping_timeout: Duration,
     /// The peer is doubted; bytes that had come from it by then.
     doubted: Option<u64>,
-    /// Wait for resets to be written.
-    held: Vec<Held>,
+    unflushed: Unflushed,
+    /// Slots were returned whose resets are not written yet, because the peer does not read.
+    stuck: bool,
     resets: PacedResets,
     /// When to ask the owner to look again; for a connection that drains or parts, when to end it.
     timer: Pin<Box<Sleep>>,
@@ -107,7 +109,8 @@ where
             pings,
             ping_timeout: pinging.timeout,
             doubted: None,
-            held: Vec::new(),
+            unflushed: Unflushed::default(),
+            stuck: false,
             resets: PacedResets::default(),
             // Fires in the first turn, which asks the owner.
             timer: Box::pin(sleep_until(Instant::now())),
@@ -138,7 +141,7 @@ where
             self.owner.saturated(is_it);
         }
         let next = self.owner.look().unwrap_or_else(|| Instant::now() + FAR);
-        if self.drain.is_none() {
+        if self.drain.is_none() && !self.parting {
             self.timer.as_mut().reset(next);
         }
     }
@@ -196,19 +199,19 @@ where
         }
     }
 
-    /// Returns the slots of streams that were reset from this side, after h2's turn to write.
-    ///
-    /// h2 writes the HEADERS of new streams before resets that have waited longer: a slot that was used again before its
-    /// reset is written would show the peer one stream too many. If the transport takes no more, the resets are still in
-    /// h2. Then the peer is doubted, which keeps new calls off the connection, and the slots can be returned all the same.
-    fn return_held(&mut self) {
-        if !self.held.is_empty() && self.link.pace.is_blocked() {
+    /// After h2's turn to write: returns the slots of streams whose resets are written. If the peer does not read, no new
+    /// call is sent to it, and the slots can be returned all the same.
+    fn return_slots(&mut self, cx: &mut Context<'_>) {
+        let is_blocked = self.link.pace.is_blocked();
+        self.stuck &= is_blocked;
+        if self.unflushed.turn(is_blocked, self.link.pace.written(), cx) {
+            self.stuck = true;
             self.owner.doubt();
             if self.doubted.is_none() {
                 self.doubt();
             }
+            self.unflushed.release();
         }
-        self.held.clear();
     }
 
     fn budget(&self) -> usize {
@@ -225,7 +228,7 @@ where
             given_up,
             held,
         } = self.link.control.poll(self.resets.count(), cx);
-        self.held.extend(held);
+        self.unflushed.extend(held, self.link.pace.written());
         self.resets.extend(given_up);
         self.resets.poll(cx);
         if doubt {
@@ -244,7 +247,7 @@ where
         self.link.pace.allow(self.budget());
         let http2 = Pin::new(&mut self.http2).poll(cx);
         self.link.begins_or_ends_turn();
-        self.return_held();
+        self.return_slots(cx);
         if let Poll::Ready(result) = http2 {
             tracing::debug!(error = result.err().map(tracing::field::display), "connection ended");
             // A GOAWAY and the end may have come in one piece: then it was recycled, and is not lost.
@@ -257,7 +260,7 @@ where
             self.read_before = read;
             self.notice(cx);
         }
-        if self.doubted.is_some_and(|before| read != before) && !self.link.pace.is_blocked() {
+        if self.doubted.is_some_and(|before| read != before) && !self.stuck {
             self.doubted = None;
             self.owner.trust();
         }

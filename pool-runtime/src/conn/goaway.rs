@@ -9,6 +9,9 @@ use crate::pool::event::CloseReason;
 /// The debug data that gRFC A8 has servers send to a client that pings too often.
 const TOO_MANY_PINGS: &str = "too_many_pings";
 
+/// How much of an error's text is read: the debug data stands behind h2's own words.
+const MOST_TEXT: usize = 1_024;
+
 /// How much of the debug data is shown. It is the peer's, and as long as the peer likes.
 const MOST_DEBUG_DATA: usize = 256;
 
@@ -30,7 +33,7 @@ impl GoAway {
         }
         Some(Self {
             code: error.reason()?,
-            debug_data: debug_data(&error.to_string()).into(),
+            debug_data: debug_data(&beginning(error)).into(),
             is_remote: error.is_remote(),
         })
     }
@@ -63,12 +66,30 @@ impl fmt::Display for GoAway {
     }
 }
 
+/// The text of an error, as far as it may be shown: with escapes, a peer can make it several times as long as a frame.
+fn beginning(error: &h2::Error) -> String {
+    struct Bounded(String);
+
+    impl fmt::Write for Bounded {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0.push_str(text);
+            match self.0.len() > MOST_TEXT {
+                true => Err(fmt::Error),
+                false => Ok(()),
+            }
+        }
+    }
+
+    let mut text = Bounded(String::new());
+    // An error ends it early.
+    let _ = fmt::write(&mut text, format_args!("{error}"));
+    text.0
+}
+
 /// The debug data in the text of an error of h2, which shows it nowhere else: at the end, as ` (b"..")`, escaped.
 fn debug_data(text: &str) -> &str {
-    let data = text
-        .split_once(" (b\"")
-        .and_then(|(_, rest)| rest.strip_suffix("\")"))
-        .unwrap_or_default();
+    let data = text.split_once(" (b\"").map_or("", |(_, rest)| rest);
+    let data = data.strip_suffix("\")").unwrap_or(data);
     // What is escaped is ASCII.
     data.get(..MOST_DEBUG_DATA).unwrap_or(data)
 }

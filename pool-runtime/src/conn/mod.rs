@@ -39,5 +39,6 @@ pub(crate) mod tls;
 #[cfg(not(feature = "_tls"))]
 #[path = "tls_absent.rs"]
 pub(crate) mod tls;
+mod unflushed;
 
 pub(crate) use self::connection::{Connection, Link};

@@ -17,8 +17,8 @@ const MOST: Duration = Duration::from_secs(300);
 /// The silence of one peer, as the calls see it that run into their deadlines.
 #[derive(Debug)]
 pub(crate) struct Silence {
-    /// Bytes read by the time it began, and when that was.
-    began: Option<(u64, Instant)>,
+    /// Bytes read by the time it began, when that was, and when a call last ran into its deadline in it.
+    began: Option<(u64, Instant, Instant)>,
     needed: Duration,
 }
 
@@ -48,10 +48,11 @@ impl Silence {
             return false;
         }
         let began = match self.began {
-            Some((read, began)) if read == call.read => began.min(call.sent),
+            // Hours without a call are no silence.
+            Some((read, began, last)) if read == call.read && call.sent <= last + self.needed => began.min(call.sent),
             _ => call.sent,
         };
-        self.began = Some((call.read, began));
+        self.began = Some((call.read, began, now));
         let lasts = now.saturating_duration_since(began) >= self.needed;
         if lasts {
             self.began = None;
@@ -86,8 +87,9 @@ mod tests {
             ((250, 5), (500, 5), false),
             ((500, 5), (750, 9), false),
             ((750, 9), (1_000, 9), false),
-            ((1_000, 9), (1_740, 9), false),
-            ((1_000, 9), (1_750, 9), true),
+            ((9_000, 9), (9_100, 9), false),
+            ((9_100, 9), (9_990, 9), false),
+            ((9_500, 9), (10_000, 9), true),
         ];
         for (sent, ended, expected) in rows {
             assert_eq!(

@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::HeaderValue;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::avoid::Avoid;
@@ -23,7 +24,7 @@ use super::member::Member;
 use super::observers::Observers;
 use super::service_config::Current;
 use super::shortcut::{self, Remembered, Snapshot};
-use super::slot::Slot;
+use super::slot::{LOOK_AGAIN, Slot};
 use super::waiters::Waiter;
 use crate::Error;
 use crate::conn::dial::Dialer;
@@ -324,6 +325,7 @@ impl Shared {
 
     pub(crate) fn trust(self: &Arc<Self>, connection: ConnectionId) {
         self.step(|core, out| core.trust(connection, Instant::now(), out));
+        self.changed.notify_waiters();
     }
 
     /// Keepalive for the next connection: the interval doubles with every complaint (R16).
@@ -379,7 +381,11 @@ impl Shared {
             if let Some(answer) = answer {
                 return answer;
             }
-            changed.await;
+            match Handle::try_current() {
+                // Dials may not get on, because their runtime stands still.
+                Ok(_) => drop(timeout(LOOK_AGAIN, changed).await),
+                Err(_) => changed.await,
+            }
         }
     }
 

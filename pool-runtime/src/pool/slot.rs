@@ -116,7 +116,7 @@ impl Wait {
 
 /// How often a waiting caller looks for dials that do not get on, because their runtime stands still: those of its own
 /// runtime do.
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Clone, Copy)]
 enum Limit {

@@ -269,3 +269,25 @@ async fn the_least_limit_lets_an_answer_pass() {
         assert_eq!(status.code(), Code::NotFound, "{status:?}");
     }
 }
+
+/// Large headers of a response do not count against its trailers.
+#[tokio::test]
+async fn large_metadata_before_ordinary_trailers_is_fine() {
+    for size in [20_000, 30_000, 60_000] {
+        // Not what Huffman's code makes shorter.
+        let large = "\\".repeat(size);
+        let answer = vec![
+            head(&[STATUS, GRPC, ("x-large", &large)]),
+            MESSAGE,
+            last(&[("grpc-status", "0")]),
+        ];
+        let server = answering(answer).await;
+        let client = super::proven(&server).await;
+        for mut caller in Caller::all(client.pool()).await {
+            for shape in Shape::ALL {
+                within("a call", shape.call(&mut caller)).await.unwrap();
+            }
+        }
+        super::check_clean(&client, server).await;
+    }
+}

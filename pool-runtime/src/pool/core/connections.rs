@@ -66,6 +66,7 @@ impl<P, W> Core<P, W> {
         let Some(index) = self.index_of(connection) else { return };
         self.entries[index].saturated = is_it;
         self.workers = workers;
+        self.note_demand(now);
         self.plan(now, out);
     }
 
@@ -88,16 +89,12 @@ impl<P, W> Core<P, W> {
     /// has taken its place.
     pub(crate) fn trust(&mut self, connection: ConnectionId, now: Instant, out: &mut Vec<Effect<W>>) {
         let Some(index) = self.index_of(connection) else { return };
-        let entry = &mut self.entries[index];
-        if entry.doubted.take().is_none() {
+        if self.entries[index].doubted.take().is_none() {
             return;
         }
-        entry.set_apart();
-        let most = self.policy.max_connections.saturating_add(self.policy.max_extra());
-        if self.entries[index].takes_calls() && self.serving() > most {
-            self.drain(index, CloseReason::Surplus, out);
+        if self.entries[index].is_in_use() {
+            self.admit(connection, CloseReason::Surplus, out);
         }
-        self.serve(out);
         self.plan(now, out);
     }
 
@@ -174,8 +171,7 @@ impl<P, W> Core<P, W> {
             .filter(|&index| self.entries[index].is_in_use())
             .and_then(|index| {
                 let faded = self.entries[index].fade_faults(now);
-                let next = self.check_age(index, now, out)?;
-                Some(faded.map_or(next, |faded| next.min(faded)))
+                [self.check_age(index, now, out), faded].into_iter().flatten().min()
             });
         // After the check, so that a connection that closes now is not replaced first.
         self.plan(now, out);

@@ -24,6 +24,9 @@ pub(super) const OVERDUE: Duration = Duration::from_millis(100);
 /// within a round trip. RFC 8305 gives a connection attempt as long before the next.
 pub(super) const DOUBT_GRACE: Duration = Duration::from_millis(250);
 
+/// How many dials may be overdue beyond the number of connections.
+const MOST_OVERDUE: usize = 16;
+
 #[derive(Debug)]
 pub(super) struct Dial {
     pub(super) id: DialId,
@@ -123,18 +126,18 @@ impl<P, W> Core<P, W> {
         if let Some(oldest) = self.find(|entry| entry.takes_calls() && entry.state == ConnectionState::Retiring) {
             self.drain(oldest, CloseReason::Lifetime, out);
         }
-        self.admit(connection, out);
+        self.admit(connection, CloseReason::Resized, out);
         self.plan(now, out);
         Some(connection)
     }
 
-    /// Puts a new connection to use. The maximum may have been lowered while it was being dialled, and the callers it
-    /// was dialled for may have been served by another.
-    fn admit(&mut self, connection: ConnectionId, out: &mut Vec<Effect<W>>) {
+    /// Puts a connection to use that is new, or no longer doubted. The maximum may have been lowered meanwhile, or another
+    /// have taken its place, and the callers it was dialled for may have been served by another.
+    pub(super) fn admit(&mut self, connection: ConnectionId, too_many: CloseReason, out: &mut Vec<Effect<W>>) {
         let over = self.serving().saturating_sub(self.policy.max_connections);
         let Some(index) = self.index_of(connection) else { return };
         if over > self.policy.max_extra() {
-            self.drain(index, CloseReason::Resized, out);
+            self.drain(index, too_many, out);
         }
         self.entries[index].surplus = over > 0;
         self.entries[index].set_apart();
@@ -184,7 +187,10 @@ impl<P, W> Core<P, W> {
         situation.lost_in_use = scale::worth_replacing(situation);
         self.lost_in_use = situation.lost_in_use;
         let at = self.failing.map(|failing| failing.retry_at).filter(|&at| at > now);
-        for _ in 0..scale::dials_wanted(situation) {
+        // A runtime that nobody runs gets no more of them than this.
+        let most = self.policy.max_connections.saturating_add(MOST_OVERDUE);
+        let room = most.saturating_sub(self.dials.len());
+        for _ in 0..scale::dials_wanted(situation).min(room) {
             self.dials_made += 1;
             let id = self.dials_made;
             self.dials.push(Dial {

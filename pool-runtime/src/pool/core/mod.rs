@@ -33,6 +33,8 @@ mod simulation;
 mod tests;
 mod view;
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use self::demand::Demand;
@@ -59,6 +61,10 @@ pub(crate) type DialId = u64;
 /// with which it answers a frame that comes late for it; after `MAX_LATE_FRAMES` of those (`conn::handshake`) it ends the
 /// connection, and every call on it.
 const MAX_CUTS: u32 = 4_096;
+
+/// A connection is not replaced for its resets before this age, or a server that is too slow for its callers would be
+/// dialled as often as they give up.
+const LEAST_AGE: Duration = Duration::from_millis(250);
 
 /// The pool's state. See the module.
 #[derive(Debug)]
@@ -174,7 +180,9 @@ impl<P, W> Core<P, W> {
         let Some(index) = self.index_of(connection) else { return };
         let entry = &mut self.entries[index];
         entry.cuts = entry.cuts.saturating_add(1);
-        if entry.resets.add(self.policy.max_resets, now) || entry.cuts >= MAX_CUTS {
+        let is_full = entry.resets.add(self.policy.max_resets, now);
+        let is_old = now.saturating_duration_since(entry.opened) >= LEAST_AGE;
+        if (is_full && is_old) || entry.cuts >= MAX_CUTS {
             self.replace(index, CloseReason::Resets, out);
             self.plan_for_waiting(now, out);
         }

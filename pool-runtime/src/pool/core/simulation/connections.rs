@@ -108,8 +108,18 @@ impl World {
     pub(super) fn trust(&mut self, connection: ConnectionId) {
         self.show("is trusted again", connection);
         let now = self.now;
-        self.peers.get_mut(&connection).expect("a connection").doubted = None;
-        self.input(|core, out| core.trust(connection, now, out));
+        self.input_booked(
+            |core, out| core.trust(connection, now, out),
+            |world, ()| {
+                let is_over = world.core.serving() > world.core.policy().max_connections;
+                let peer = world.peers.get_mut(&connection).expect("a connection");
+                peer.doubted = None;
+                if peer.is_in_use() {
+                    peer.surplus = is_over;
+                }
+            },
+        );
+        self.check_surplus(connection);
     }
 
     pub(super) fn saturate_or_relax(&mut self) {

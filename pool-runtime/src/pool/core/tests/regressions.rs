@@ -104,6 +104,7 @@ fn those_who_wait_are_dialled_for_when_a_connection_comes_to_its_end() {
     let ways: [(&str, Input); 4] = [
         ("used up", |rig| rig.back(1)),
         ("too many resets", |rig| {
+            rig.pass(LEAST_AGE);
             for _ in 0..MAX_RESETS.count {
                 rig.core.stream_cut(1, rig.now, &mut rig.out);
             }
@@ -413,5 +414,51 @@ fn resets_replace_a_connection_by_their_pace() {
     for _ in 0..MAX_RESETS.count {
         rig.core.stream_cut(1, rig.now, &mut rig.out);
     }
+    assert_eq!(rig.done(), [drain(1, CloseReason::Resets)]);
+}
+
+#[test]
+fn faults_fade_on_connections_that_are_kept_for_ever() {
+    let mut rig = Rig::with(|policy| policy.idle_timeout = None);
+    rig.queue(0).unwrap();
+    let opened = Opened {
+        peer: None,
+        peer_limit: NO_LIMIT,
+        expires: None,
+    };
+    rig.core
+        .dialed(1, opened, |_, _| (), rig.now, 0.5, &mut rig.out)
+        .unwrap();
+    assert_eq!(rig.look(1), None);
+    rig.core.entry_mut(1).unwrap().gate.add_fault();
+    rig.core.faults_begin(1, rig.now);
+    assert_eq!(rig.look(1), Some(rig.now + Duration::from_millis(500)));
+}
+
+#[test]
+fn a_runtime_that_stands_still_gets_few_dials() {
+    let mut rig = Rig::with(|policy| policy.connect_timeout = SECOND);
+    rig.queue(0).unwrap();
+    for _ in 0..1_000 {
+        rig.pass(SECOND);
+        rig.core.plan(rig.now, &mut rig.out);
+    }
+    assert!(rig.core.dials() < 30, "{} dials", rig.core.dials());
+}
+
+#[test]
+fn young_connections_outlast_their_resets() {
+    let mut rig = Rig::new().open(1);
+    assert_eq!(rig.take(), Some(1));
+    for _ in 0..2 * MAX_RESETS.count {
+        rig.core.stream_cut(1, rig.now, &mut rig.out);
+    }
+    assert_eq!(
+        rig.done(),
+        [],
+        "a slow server is not dialled as often as its callers give up"
+    );
+    rig.pass(LEAST_AGE);
+    rig.core.stream_cut(1, rig.now, &mut rig.out);
     assert_eq!(rig.done(), [drain(1, CloseReason::Resets)]);
 }

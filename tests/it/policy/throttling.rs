@@ -112,11 +112,11 @@ async fn a_server_that_asks_for_no_retry_takes_a_token() {
     assert_eq!(log.len(), 3);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_empty_budget_leaves_a_hedged_call_its_first_attempt() {
     let unavailable = Fail(Code::Unavailable);
     let (server, log) = steps([unavailable, unavailable, unavailable, Hang]).await;
-    let pool = pool(server.uri());
+    let pool = pool_in_memory(&server).build().unwrap();
     let client = Client::new(&pool, hedge(5, NEVER));
     for attempts in [2, 3] {
         let status = client.unary(echo()).await.unwrap_err();

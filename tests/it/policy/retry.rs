@@ -17,8 +17,8 @@ use tonic::{Code, Response};
 
 use super::Step::{Cut, Fail, FailLate, Http, PushBack, Reply, Reset};
 use super::{
-    Client, Extra, NEVER, echo, failing, failing_first, hedge, pool, pool_of, previous, retry, retry_after, scripted,
-    steps,
+    Client, Extra, NEVER, echo, failing, failing_first, hedge, pool, pool_in_memory, pool_of, previous, retry,
+    retry_after, scripted, steps,
 };
 use crate::calls::{endless, eventually, facts, idle, no_more_tasks_than, one_slot, tasks};
 

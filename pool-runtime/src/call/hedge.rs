@@ -136,6 +136,7 @@ mod tests {
             let mut hedge = hedge(max_attempts, 100);
             for attempt in 1..=most {
                 hedge.begin(now + MS(attempt));
+                assert_eq!(u64::from(hedge.begun()), attempt);
                 let next = (attempt < most).then(|| now + MS(attempt + 100));
                 assert_eq!(hedge.due(), next, "{attempt} of {max_attempts}");
             }

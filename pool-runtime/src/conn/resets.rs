@@ -71,6 +71,32 @@ mod tests {
 
     use super::*;
 
+    /// A call that is given up learns from the count whether its reset has to wait.
+    #[tokio::test(start_paused = true)]
+    async fn the_count_has_those_made_and_those_waiting() {
+        let held = |n: usize| (0..n).map(|_| Box::new(()) as Held).collect::<Vec<_>>();
+        let mut resets = PacedResets::default();
+        let mut counts = vec![resets.count()];
+        for more in [3, 4, 9] {
+            resets.extend(held(more));
+            counts.push(resets.count());
+            poll_fn(|cx| {
+                resets.poll(cx);
+                Poll::Ready(())
+            })
+            .await;
+            counts.push(resets.count());
+        }
+        assert_eq!((counts, resets.waiting.len()), (vec![0, 3, 3, 7, 7, 16, 16], 6));
+        tokio::time::sleep(PAUSE).await;
+        poll_fn(|cx| {
+            resets.poll(cx);
+            Poll::Ready(())
+        })
+        .await;
+        assert_eq!((resets.count(), resets.waiting.len()), (6, 0));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn resets_are_paced() {
         let stream = Arc::new(());

@@ -133,7 +133,7 @@ async fn a_full_pool_says_exhausted_by_queue_or_by_time() {
         .max_connections(1)
         .max_concurrent_streams(1)
         .max_waiters(1)
-        .acquire_timeout(Duration::from_millis(200))
+        .acquire_timeout(Duration::from_secs(1))
         .build()
         .unwrap();
     let client = Client::new(pool.clone());

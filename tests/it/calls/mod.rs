@@ -12,7 +12,8 @@ mod wire;
 
 use std::time::Duration;
 
-use pool_runtime::{Error, Lease, Phase, Pool, pooled_client};
+use pool_runtime::{Connector, Error, Lease, Phase, Pool, Target, pooled_client};
+use tests::fault::Entrance;
 use tests::pb::test_service_client::TestServiceClient;
 use tests::pb::{Script, TestReply, TestRequest};
 use tests::server::TestServer;
@@ -74,6 +75,12 @@ pub(crate) type Answers = Result<Response<Streaming<TestReply>>, Status>;
 /// A pool of at most one connection.
 pub(crate) fn pool(uri: String) -> Pool {
     Pool::builder(uri).max_connections(1).build().unwrap()
+}
+
+/// Connects to a server in memory, by pipes that hold so many bytes. For tests on a paused clock, which would run ahead
+/// of what a socket has yet to deliver.
+pub(crate) fn in_memory(entrance: Entrance, bytes: usize) -> impl Connector {
+    move |_: Target| std::future::ready(std::io::Result::Ok(entrance.pipe(bytes)))
 }
 
 /// A pool with one slot in all.

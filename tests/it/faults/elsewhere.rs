@@ -8,8 +8,7 @@ use tests::fault::{Conn, FaultServer};
 use tests::within;
 use tonic::{Code, Request};
 
-use super::in_memory;
-use crate::calls::{Client, echo, eventually};
+use crate::calls::{Client, echo, eventually, in_memory};
 
 /// What the first connection of a server does with each request. The others serve.
 #[derive(Clone, Copy)]

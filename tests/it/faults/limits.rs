@@ -15,8 +15,8 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tonic::{Code, Request};
 
-use super::{check_clean, in_memory};
-use crate::calls::{Client, client, echo, eventually, facts, hanging};
+use super::check_clean;
+use crate::calls::{Client, client, echo, eventually, facts, hanging, in_memory};
 
 fn spawn(client: &Client, calls: usize) -> JoinSet<()> {
     let mut set = JoinSet::new();

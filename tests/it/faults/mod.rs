@@ -23,16 +23,11 @@ mod stalls;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use pool_runtime::{Builder, CloseReason, Connector, Event, Pool, Target};
-use tests::fault::{Conn, Entrance, FaultServer};
+use pool_runtime::{Builder, CloseReason, Event, Pool};
+use tests::fault::{Conn, FaultServer};
 use tests::within;
 
 use crate::calls::{Client, echo, idle};
-
-/// Connects to a server in memory, by pipes that hold so many bytes.
-fn in_memory(entrance: Entrance, bytes: usize) -> impl Connector {
-    move |_: Target| std::future::ready(io::Result::Ok(entrance.pipe(bytes)))
-}
 
 /// Does `first` on the first connection, and serves on the others.
 async fn then_serves<F, R>(mut conn: Conn, first: F) -> io::Result<()>

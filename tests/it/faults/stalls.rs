@@ -16,8 +16,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tonic::{Code, Request, Status};
 
-use super::{Seen, in_memory, then_serves};
-use crate::calls::{Client, echo, endless, facts, tasks};
+use super::{Seen, then_serves};
+use crate::calls::{Client, echo, endless, facts, in_memory, tasks};
 
 /// A pipe that holds what a few small calls send.
 const PIPE: usize = 4 << 10;

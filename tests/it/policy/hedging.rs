@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tonic::{Code, Request};
 
 use super::Step::{Fail, Hang, PushBack, Reply};
-use super::{Client, Extra, NEVER, echo, failing, hedge, pool, pool_of, previous, scripted, steps};
+use super::{Client, Extra, NEVER, echo, failing, hedge, pool_in_memory, pool_of, previous, scripted, steps};
 use crate::calls::{endless, eventually, facts, idle, one_slot};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -33,12 +33,12 @@ async fn check_cancelled(server: &FaultServer, pool: &Pool, cancelled: usize) {
     idle(pool).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_slow_attempt_is_overtaken_and_cancelled() {
     for streaming in [false, true] {
         let (server, log) = steps([Hang, Hang, Reply]).await;
         let extra = Extra::default();
-        let pool = extra.watch(Pool::builder(server.uri())).build().unwrap();
+        let pool = extra.watch(pool_in_memory(&server)).build().unwrap();
         let client = Client::new(&pool, hedge(4, MS(20)));
         let began = Instant::now();
         let reply = match streaming {
@@ -72,29 +72,29 @@ async fn a_call_that_is_answered_in_time_is_not_hedged() {
     idle(&pool).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn without_a_delay_all_attempts_begin_at_once() {
     let (server, log) = steps([Hang, Hang, Reply]).await;
-    let pool = pool(server.uri());
+    let pool = pool_in_memory(&server).build().unwrap();
     pool.ready(1).await.unwrap();
     Client::new(&pool, hedge(3, MS(0))).unary(echo()).await.unwrap();
     assert_eq!(log.previous(), previous([0, 1, 2]));
     check_cancelled(&server, &pool, 2).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_failure_that_is_not_fatal_sends_the_next_at_once() {
     let (server, log) = steps([Fail(Code::Unavailable), Fail(Code::Unavailable), Reply]).await;
-    let pool = pool(server.uri());
+    let pool = pool_in_memory(&server).build().unwrap();
     Client::new(&pool, hedge(3, NEVER)).unary(echo()).await.unwrap();
     assert_eq!(log.previous(), previous([0, 1, 2]));
     idle(&pool).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn when_all_attempts_fail_the_last_failure_is_the_calls() {
     let (server, log) = steps([Fail(Code::Unavailable); 9]).await;
-    let pool = pool(server.uri());
+    let pool = pool_in_memory(&server).build().unwrap();
     // More than five count as five.
     let status = Client::new(&pool, hedge(7, MS(1))).unary(echo()).await.unwrap_err();
     assert_eq!(
@@ -107,32 +107,28 @@ async fn when_all_attempts_fail_the_last_failure_is_the_calls() {
     idle(&pool).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_fatal_failure_cancels_the_rest() {
     let (server, log) = steps([Hang, Fail(Code::Internal)]).await;
-    let pool = pool(server.uri());
+    let pool = pool_in_memory(&server).build().unwrap();
     let status = Client::new(&pool, hedge(5, MS(10))).unary(echo()).await.unwrap_err();
     assert_eq!((status.code(), log.len()), (Code::Internal, 2));
     assert_eq!(Error::of(&status).unwrap().attempts(), 2);
     check_cancelled(&server, &pool, 1).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_pushback_moves_the_next_attempt_or_forbids_it() {
     let (server, log) = steps([PushBack("60"), Reply]).await;
     let began = Instant::now();
-    Client::new(&pool(server.uri()), hedge(3, NEVER))
-        .unary(echo())
-        .await
-        .unwrap();
+    let pool = pool_in_memory(&server).build().unwrap();
+    Client::new(&pool, hedge(3, NEVER)).unary(echo()).await.unwrap();
     assert!(began.elapsed() >= MS(60));
     assert_eq!(log.previous(), previous([0, 1]));
 
     let (server, log) = steps([PushBack("-1")]).await;
-    let status = Client::new(&pool(server.uri()), hedge(3, NEVER))
-        .unary(echo())
-        .await
-        .unwrap_err();
+    let pool = pool_in_memory(&server).build().unwrap();
+    let status = Client::new(&pool, hedge(3, NEVER)).unary(echo()).await.unwrap_err();
     assert_eq!((status.code(), log.len()), (Code::Unavailable, 1));
 }
 
@@ -159,10 +155,10 @@ async fn a_hedge_neither_waits_for_a_slot_nor_opens_a_connection() {
     assert_eq!(reply.into_inner().attempt, 2);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_request_that_streams_is_not_hedged() {
-    let server = TestServer::start().await;
-    let pool = pool_of(&server);
+    let (server, _log) = steps([Hang]).await;
+    let pool = pool_in_memory(&server).build().unwrap();
     let client = Client::new(&pool, hedge(5, MS(1))).with_deadline(MS(150));
     let status = client.client_stream(endless()).await.unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded);
@@ -170,10 +166,10 @@ async fn a_request_that_streams_is_not_hedged() {
     idle(&pool).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_call_over_a_lease_is_not_hedged() {
     let (server, log) = steps([Hang, Reply]).await;
-    let pool = pool(server.uri());
+    let pool = pool_in_memory(&server).build().unwrap();
     let lease = pool.acquire().await.unwrap();
     let policy = HedgingPolicy::new(2, MS(1), Codes::UNAVAILABLE).unwrap();
     let mut request = Request::new(echo());
@@ -186,7 +182,7 @@ async fn a_call_over_a_lease_is_not_hedged() {
 }
 
 /// Of two attempts on one connection the second is refused, and its slot goes to another call.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_attempt_that_finds_no_room_again_leaves_the_others_alone() {
     let (refuse, refused) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (go_on, gave_up) = (refuse.clone(), refused.clone());
@@ -205,7 +201,7 @@ async fn an_attempt_that_finds_no_room_again_leaves_the_others_alone() {
         }
     })
     .await;
-    let pool = Pool::builder(server.uri())
+    let pool = pool_in_memory(&server)
         .max_connections(1)
         .max_concurrent_streams(2)
         .acquire_timeout(MS(50))
@@ -235,10 +231,10 @@ async fn a_delay_of_for_ever_overflows_no_clock() {
     assert_eq!(pool.stats().hedged, 0);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_deadline_ends_all_attempts() {
     let (server, log) = steps([Hang; 3]).await;
-    let pool = pool(server.uri());
+    let pool = pool_in_memory(&server).build().unwrap();
     let client = Client::new(&pool, hedge(3, MS(10))).with_deadline(MS(200));
     let status = client.unary(echo()).await.unwrap_err();
     assert_eq!((status.code(), log.len()), (Code::DeadlineExceeded, 3));
@@ -247,10 +243,10 @@ async fn the_deadline_ends_all_attempts() {
     check_cancelled(&server, &pool, 3).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_hedged_call_that_is_dropped_cancels_all_its_attempts() {
     let (server, _log) = steps([Hang; 3]).await;
-    let pool = pool(server.uri());
+    let pool = pool_in_memory(&server).build().unwrap();
     let client = Client::new(&pool, hedge(3, MS(1)));
     let call = tokio::spawn(async move { client.unary(echo()).await });
     server.until(|stats| stats.streams_now == 3).await;

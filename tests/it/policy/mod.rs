@@ -21,7 +21,7 @@ use tests::server::TestServer;
 use tonic::{Code, IntoRequest, IntoStreamingRequest};
 use tonic_prost::ProstCodec;
 
-use crate::calls::{Answer, Answers, echo, scripted};
+use crate::calls::{Answer, Answers, echo, in_memory, scripted};
 
 /// A client of the test service all of whose methods have the same policy.
 #[derive(Clone)]
@@ -244,6 +244,14 @@ impl Extra {
 /// A pool of two connections.
 fn pool(uri: String) -> Pool {
     Pool::builder(uri).max_connections(2).build().unwrap()
+}
+
+/// The same to a server in memory, for a paused clock.
+fn pool_in_memory(server: &FaultServer) -> Builder {
+    let connector = in_memory(server.entrance(), 16 << 10);
+    Pool::builder("http://peer.test")
+        .max_connections(2)
+        .connector(connector)
 }
 
 fn pool_of(server: &TestServer) -> Pool {

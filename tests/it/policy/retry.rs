@@ -17,8 +17,8 @@ use tonic::{Code, Response};
 
 use super::Step::{Cut, Fail, FailLate, Http, PushBack, Reply, Reset};
 use super::{
-    Client, Extra, NEVER, echo, failing, failing_first, hedge, pool, pool_of, previous, retry, retry_after, scripted,
-    steps,
+    Client, Extra, NEVER, echo, failing, failing_first, hedge, pool, pool_in_memory, pool_of, previous, retry,
+    retry_after, scripted, steps,
 };
 use crate::calls::{endless, eventually, facts, idle, no_more_tasks_than, one_slot, tasks};
 
@@ -386,25 +386,33 @@ async fn an_error_names_a_retry_too_late_for_the_deadline() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_deadline_spans_all_attempts() {
-    let server = TestServer::start().await;
-    let pool = pool_of(&server);
-    let client = Client::new(&pool, retry(5)).with_deadline(MS(300));
     // Each attempt fails after 100 ms.
-    let script = Script {
-        delay_ms: 100,
-        ..failing(0, Code::Unavailable)
-    };
+    let server = FaultServer::start(|mut conn: Conn| async move {
+        conn.handshake(&[]).await?;
+        loop {
+            let request = conn.next_request().await?;
+            tokio::time::sleep(MS(100)).await;
+            conn.fail(request.stream, Code::Unavailable, "as told").await?;
+        }
+    })
+    .await;
+    let pool = pool_in_memory(&server).build().unwrap();
+    let client = Client::new(&pool, retry(5)).with_deadline(MS(300));
     let began = Instant::now();
-    let status = client.unary(scripted(script)).await.unwrap_err();
-    assert!(began.elapsed() >= MS(299), "{:?}", began.elapsed());
+    let status = client.unary(echo()).await.unwrap_err();
+    assert!((MS(299)..MS(310)).contains(&began.elapsed()), "{:?}", began.elapsed());
     assert_eq!(status.code(), Code::DeadlineExceeded);
     let (_, was_sent, attempts) = facts(&status);
-    assert!(was_sent && (2..=3).contains(&attempts), "{status:?}");
+    assert_eq!((was_sent, attempts), (true, 3), "{status:?}");
     idle(&pool).await;
+}
 
-    // What is left goes out with each attempt.
+#[tokio::test]
+async fn the_rest_of_the_deadline_goes_out() {
+    let server = TestServer::start().await;
+    let pool = pool_of(&server);
     let script = Script {
         key: "another call".to_owned(),
         delay_ms: 200,

@@ -9,7 +9,7 @@ use tests::server::TestServer;
 use tonic::Code;
 
 use super::Step::{Dismiss, Fail, Hang, Reply, Reset};
-use super::{Client, NEVER, echo, failing_first, hedge, retry, scripted, steps};
+use super::{Client, NEVER, echo, failing_first, hedge, pool_in_memory, retry, scripted, steps};
 use crate::calls;
 
 /// Retries while more than two of four tokens are left; a success gives a whole one.
@@ -112,11 +112,11 @@ async fn a_server_that_asks_for_no_retry_takes_a_token() {
     assert_eq!(log.len(), 3);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_empty_budget_leaves_a_hedged_call_its_first_attempt() {
     let unavailable = Fail(Code::Unavailable);
     let (server, log) = steps([unavailable, unavailable, unavailable, Hang]).await;
-    let pool = pool(server.uri());
+    let pool = pool_in_memory(&server).retry_throttling(4, 1.0).build().unwrap();
     let client = Client::new(&pool, hedge(5, NEVER));
     for attempts in [2, 3] {
         let status = client.unary(echo()).await.unwrap_err();

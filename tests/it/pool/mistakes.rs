@@ -62,6 +62,8 @@ async fn a_waiter_that_timed_out_swallows_no_connection() {
         .acquire_timeout(Duration::from_millis(20))
         .build()
         .unwrap();
+    // The timeout is no time to connect in.
+    within("the connection", pool.ready(1)).await.unwrap();
     let held = pool.acquire().await.unwrap();
     assert!(pool.acquire().await.unwrap_err().is_timeout());
     drop(held);
@@ -100,6 +102,7 @@ async fn every_kind_of_error_is_returned_by_something() {
 
     let pool = Pool::builder(server.uri()).max_connections(1).max_concurrent_streams(1);
     let pool = pool.acquire_timeout(Duration::from_millis(10)).build().unwrap();
+    within("the connection", pool.ready(1)).await.unwrap();
     let _held = pool.acquire().await.unwrap();
     let exhausted = pool.try_acquire().unwrap_err();
     assert_eq!(kinds(&exhausted), [false, false, true, false, false], "{exhausted}");

@@ -81,6 +81,7 @@ async fn a_wait_ends_with_the_acquire_timeout() {
     const TIMEOUT: Duration = Duration::from_millis(50);
     let server = TestServer::start().await;
     let pool = one_slot(&server).acquire_timeout(TIMEOUT).build().unwrap();
+    within("the connection", pool.ready(1)).await.unwrap();
     let held = pool.acquire().await.unwrap();
 
     let began = Instant::now();

@@ -224,3 +224,99 @@ async fn the_end_of_the_transport_is_passed_on() {
     assert_eq!(rig.paced.read(&mut [0; 8]).await.unwrap(), 0);
     assert!(!rig.pace.has_settings());
 }
+
+#[tokio::test]
+async fn both_settings_and_an_answer_are_waited_for() {
+    for is_answer_first in [false, true] {
+        let mut parts = [
+            (frame(SETTINGS, &[]), (true, false)),
+            (frame(HEADERS, &[0x88]), (false, true)),
+        ];
+        if is_answer_first {
+            parts.reverse();
+        }
+        let mut rig = Rig::new();
+        let (mut seen, mut sent) = ((false, false), Vec::new());
+        for (bytes, (settings, answer)) in parts {
+            seen = (seen.0 | settings, seen.1 | answer);
+            sent.extend_from_slice(&bytes);
+            rig.peer.write_all(&bytes).await.unwrap();
+            rig.pace.allow(usize::MAX);
+            rig.read(100).unwrap();
+            assert_eq!((rig.pace.has_settings(), rig.pace.has_answered()), seen);
+            let first = if seen.0 { &[][..] } else { &sent };
+            assert_eq!(rig.pace.first_bytes(), first, "kept until the SETTINGS are there");
+        }
+    }
+}
+
+/// A transport with a buffer of its own, as TLS has: it takes bytes that it cannot send yet.
+struct Buffered {
+    is_full: bool,
+    is_vectored: bool,
+}
+
+impl AsyncRead for Buffered {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for Buffered {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.is_vectored
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.is_full {
+            true => Poll::Pending,
+            false => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn a_flush_that_waits_blocks() {
+    let pace = Arc::new(Pace::default());
+    let buffered = Buffered {
+        is_full: true,
+        is_vectored: false,
+    };
+    let mut paced = Paced::new(buffered, pace.clone());
+    paced.write_all(&[0; 10]).await.unwrap();
+    assert!(!pace.is_blocked());
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(Pin::new(&mut paced).poll_flush(&mut cx).is_pending() && pace.is_blocked());
+    paced.inner.is_full = false;
+    assert!(Pin::new(&mut paced).poll_flush(&mut cx).is_ready() && !pace.is_blocked());
+}
+
+#[tokio::test]
+async fn a_write_that_waits_blocks() {
+    let mut rig = Rig::new();
+    let mut cx = Context::from_waker(Waker::noop());
+    let bytes = [0; 1 << 16];
+    assert!(Pin::new(&mut rig.paced).poll_write(&mut cx, &bytes).is_ready() && !rig.pace.is_blocked());
+    assert!(Pin::new(&mut rig.paced).poll_write(&mut cx, &bytes).is_pending() && rig.pace.is_blocked());
+    rig.peer.read_exact(&mut [0; 10]).await.unwrap();
+    assert!(Pin::new(&mut rig.paced).poll_write(&mut cx, &bytes).is_ready() && !rig.pace.is_blocked());
+}
+
+#[test]
+fn vectored_writes_are_the_transports() {
+    for is_vectored in [false, true] {
+        let buffered = Buffered {
+            is_full: false,
+            is_vectored,
+        };
+        assert_eq!(Paced::new(buffered, Arc::default()).is_write_vectored(), is_vectored);
+    }
+}

@@ -3,6 +3,7 @@
 mod callers;
 mod regressions;
 mod states;
+mod totals;
 
 use std::time::Duration;
 

@@ -314,6 +314,56 @@ fn surplus_connections_close_though_each_is_used() {
 }
 
 #[test]
+fn surplus_is_idle_and_of_the_default_strategy() {
+    let rows = [
+        (Strategy::LeastLoaded, false, 1),
+        (Strategy::LeastLoaded, true, 4),
+        (Strategy::FillFirst, false, 4),
+        (Strategy::RoundRobin, false, 4),
+    ];
+    for (strategy, is_busy, left) in rows {
+        let mut rig = Rig::with(|policy| {
+            policy.max_connections = 4;
+            policy.max_concurrent_streams = 10;
+            policy.strategy = strategy;
+        })
+        .open(4);
+        for _ in 0..20 {
+            for connection in 1..=4 {
+                // So that none is without a call for the whole of the idle timeout.
+                if rig.core.entry_mut(connection).is_some_and(|entry| entry.gate.take()) && !is_busy {
+                    rig.back(connection);
+                }
+                rig.look(connection);
+                if is_busy && rig.core.entries().iter().any(|entry| entry.in_flight() > 1) {
+                    rig.back(connection);
+                }
+            }
+            rig.pass(IDLE_LOOK);
+        }
+        assert_eq!(rig.core.serving(), left, "{strategy:?}, busy: {is_busy}");
+    }
+}
+
+/// A limit of nothing says nothing of the streams that another connection would have.
+#[test]
+fn one_without_streams_is_not_the_measure() {
+    let mut rig = Rig::with(|policy| {
+        policy.max_connections = 6;
+        policy.max_concurrent_streams = 10;
+    })
+    .open(2);
+    rig.limit(1, 2);
+    rig.limit(2, 0);
+    assert_eq!([rig.take(), rig.take(), rig.take()], [Some(1), Some(1), None]);
+    for caller in 0..4 {
+        rig.queue(caller).unwrap();
+    }
+    let dials = rig.done().len();
+    assert_eq!(dials, 2, "for two streams each, as the first has");
+}
+
+#[test]
 fn faults_fade_with_looks() {
     let mut rig = Rig::new().open(2);
     let gate = rig.core.entry_mut(1).unwrap().gate.clone();

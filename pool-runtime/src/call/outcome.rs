@@ -195,6 +195,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn faults_are_the_servers() {
+        let faults = [2, 4, 8, 13, 14];
+        for code in 0..=16 {
+            assert_eq!(is_fault(Code::from_i32(code)), faults.contains(&code), "{code}");
+        }
+    }
+
+    #[test]
     fn a_pushback_is_a_number_of_milliseconds_or_a_stop() {
         let after = |ms| Some(Pushback::After(Duration::from_millis(ms)));
         let rows = [

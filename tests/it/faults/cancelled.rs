@@ -144,6 +144,26 @@ async fn dropped_calls_harm_nobody_at_a_tonic_server() {
     assert_eq!(server.stats().connections[0].goaway, None);
 }
 
+/// Their server has accepted them by then, so their resets follow each other at once.
+#[tokio::test(start_paused = true)]
+async fn old_calls_are_reset_at_once() {
+    let server = FaultServer::start(|conn: Conn| answer_late(conn, false)).await;
+    let pool = Pool::builder("http://peer.test").connector(in_memory(server.entrance(), 1 << 20));
+    let client = Client::new(pool.max_connections(1).build().unwrap());
+    let mut calls = JoinSet::new();
+    for _ in 0..BATCH {
+        let client = client.clone();
+        calls.spawn(async move { client.unary(hanging(0)).await });
+    }
+    server.until(|stats| stats.streams_total == BATCH).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let began = tokio::time::Instant::now();
+    calls.shutdown().await;
+    server.until(|stats| stats.cancelled == BATCH).await;
+    idle(client.pool()).await;
+    assert!(began.elapsed() < Duration::from_millis(50), "{:?}", began.elapsed());
+}
+
 /// Netty's rule: more than 200 resets in 30 s end the connection, with everybody's calls. Unary calls hang, others are
 /// answered.
 async fn like_netty(mut conn: Conn) -> std::io::Result<()> {

@@ -246,3 +246,15 @@ fn closing_tells_those_who_wait_and_nothing_is_dialled_or_kept_from_then_on() {
     assert_eq!((rig.core.dials(), rig.core.entries().len()), (0, 0));
     assert_eq!(rig.core.totals().cut, 1);
 }
+
+/// A slot comes back at its connection's gate before the core hears of it.
+#[test]
+fn nobody_overtakes_those_who_wait() {
+    let mut rig = Rig::with(|policy| policy.max_connections = 1).open(1);
+    assert_eq!([rig.take(), rig.take()], [Some(1); 2]);
+    rig.queue(0).unwrap();
+    let _ = rig.core.entries()[0].gate.give_back();
+    assert_eq!(rig.take(), None);
+    rig.core.returned(1, rig.now, &mut rig.out);
+    assert_eq!(rig.done(), [grant(0, 1)]);
+}

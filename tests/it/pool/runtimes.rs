@@ -348,9 +348,9 @@ fn failing_calls_starve_nobody() {
         let local = tokio::task::LocalSet::new();
         local.block_on(&runtime(), async {
             let repeating = tokio::task::spawn_local(async move { while way(pool.clone()).await {} });
-            // Each turn of this task is one that the other left to it.
+            // Each turn of this task is one that the other left to it, after some hundred calls.
             let turns = async {
-                for _ in 0..100 {
+                for _ in 0..10 {
                     tokio::task::yield_now().await;
                 }
             };

@@ -1,6 +1,8 @@
 //! Pools and the runtimes they are used on: none, one, one after the other, several at once.
 
+use std::cell::Cell;
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::LazyLock;
 use std::task::Poll;
 use std::time::Duration;
@@ -347,11 +349,20 @@ fn failing_calls_starve_nobody() {
         let pool = Pool::connect_lazy(uri.clone()).unwrap();
         let local = tokio::task::LocalSet::new();
         local.block_on(&runtime(), async {
-            let repeating = tokio::task::spawn_local(async move { while way(pool.clone()).await {} });
-            // Each turn of this task is one that the other left to it, after some hundred calls.
+            let made = Rc::new(Cell::new(0));
+            let calls = made.clone();
+            let repeating = tokio::task::spawn_local(async move {
+                while way(pool.clone()).await {
+                    calls.set(calls.get() + 1);
+                }
+            });
+            // Each turn of this task is one that the other left to it, after a hundred calls or so.
             let turns = async {
-                for _ in 0..10 {
+                for _ in 0..20 {
+                    let before = made.get();
                     tokio::task::yield_now().await;
+                    let meanwhile = made.get() - before;
+                    assert!(meanwhile <= 500, "{meanwhile} calls without a pause");
                 }
             };
             within("the other task", turns).await;

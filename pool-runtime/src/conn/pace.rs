@@ -48,6 +48,7 @@ pub(crate) struct Pace {
     blocked: AtomicBool,
     settings: AtomicBool,
     answered: AtomicBool,
+    announced: AtomicBool,
     /// The first [`protocol::KEPT`] bytes from a peer whose SETTINGS have not been seen.
     first: Mutex<Vec<u8>>,
     pub(crate) blocks: Blocks,
@@ -96,6 +97,11 @@ impl Pace {
         self.settings.load(Relaxed)
     }
 
+    /// Whether a GOAWAY has only announced another, and no call has been answered.
+    pub(crate) fn only_announces(&self) -> bool {
+        self.announced.load(Relaxed) && !self.has_answered()
+    }
+
     /// Whether a first response has begun, or a GOAWAY has promised one: the connection is of use.
     pub(crate) fn has_answered(&self) -> bool {
         self.answered.load(Relaxed)
@@ -126,6 +132,8 @@ pub(crate) struct Scan {
     pub(crate) has_settings: bool,
     /// The peer has answered a call, or will.
     pub(crate) has_answer: bool,
+    /// A GOAWAY has announced another.
+    pub(crate) has_announced: bool,
 }
 
 impl Scan {
@@ -137,6 +145,7 @@ impl Scan {
             goaway: (0, 0),
             has_settings: false,
             has_answer: false,
+            has_announced: false,
         }
     }
 
@@ -177,7 +186,9 @@ impl Scan {
             *last = *last << 8 | u32::from(byte);
             // The highest bit is reserved.
             let last = *last & NOT_YET;
-            self.has_answer |= *missing == 0 && last != 0 && last != NOT_YET;
+            let (is_whole, is_announcement) = (*missing == 0, last == NOT_YET);
+            self.has_answer |= is_whole && last != 0 && !is_announcement;
+            self.has_announced |= is_whole && is_announcement;
         }
     }
 }
@@ -205,6 +216,7 @@ impl<T> Paced<T> {
         }
         self.pace.settings.store(scan.has_settings, Relaxed);
         self.pace.answered.store(scan.has_answer, Relaxed);
+        self.pace.announced.store(scan.has_announced, Relaxed);
         if scan.has_settings && scan.has_answer {
             self.scan = None;
         }

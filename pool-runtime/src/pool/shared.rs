@@ -281,7 +281,11 @@ impl Shared {
 
     pub(crate) fn going_away(self: &Arc<Self>, connection: ConnectionId, reason: CloseReason) {
         self.remember_early_end(connection, reason);
-        let is_news = self.step(|core, out| core.going_away(connection, reason, Instant::now(), fastrand::f64(), out));
+        let is_news = self.step(|core, out| {
+            let entry = core.entry_mut(connection);
+            let announced = entry.is_some_and(|entry| entry.payload.link.pace.only_announces());
+            core.going_away(connection, reason, announced, Instant::now(), fastrand::f64(), out)
+        });
         if is_news && reason == CloseReason::TooManyPings && self.config.keep_alive().is_some() {
             self.complaints.fetch_add(1, Relaxed);
             tracing::warn!(endpoint = %self.endpoint, "the peer says too_many_pings: keepalive interval doubled");

@@ -163,7 +163,7 @@ pub fn nothing_is_taken_from_a_connection_that_drains_or_is_dead() {
     let ways: [fn(&Driver); 4] = [
         |driver| driver.step(|core, now, out| core.found_dead(1, now, out)),
         |driver| {
-            driver.step(|core, now, out| core.going_away(1, CloseReason::GoAway, now, 0.5, out));
+            driver.step(|core, now, out| core.going_away(1, CloseReason::GoAway, false, now, 0.5, out));
         },
         |driver| {
             driver.step(|core, now, out| core.closed(1, CloseReason::Lost, now, 0.5, out));

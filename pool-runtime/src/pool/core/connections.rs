@@ -28,11 +28,13 @@ impl<P, W> Core<P, W> {
 
     /// The peer takes no more streams (GOAWAY), or the holder of a lease says so. False if that is no news.
     ///
-    /// A GOAWAY on a connection that was of no use counts like its loss: see [`Core::closed`].
+    /// A GOAWAY on a connection that was of no use counts like its loss: see [`Core::closed`]. If it only announces another,
+    /// calls in flight may yet be answered, and the end of the connection is judged.
     pub(crate) fn going_away(
         &mut self,
         connection: ConnectionId,
         reason: CloseReason,
+        announced: bool,
         now: Instant,
         random: f64,
         out: &mut Vec<Effect<W>>,
@@ -41,7 +43,8 @@ impl<P, W> Core<P, W> {
             return false;
         };
         let is_news = self.entries[index].state != ConnectionState::Draining;
-        if is_news && reason != CloseReason::Broken {
+        self.entries[index].announced |= is_news && announced;
+        if is_news && !announced && reason != CloseReason::Broken {
             self.judge_end(
                 self.entries[index].is_useless(now, self.policy.backoff.base),
                 now,
@@ -132,8 +135,9 @@ impl<P, W> Core<P, W> {
         self.totals.cut += u64::from(reading.in_flight());
         self.totals.checkouts += reading.uses();
         self.totals.completed += reading.completed();
-        if entry.state != ConnectionState::Draining && reason != CloseReason::RuntimeGone {
-            self.lost_in_use += usize::from(reading.in_flight() > 0);
+        let was_in_use = entry.state != ConnectionState::Draining;
+        if (was_in_use || entry.announced) && reason != CloseReason::RuntimeGone {
+            self.lost_in_use += usize::from(was_in_use && reading.in_flight() > 0);
             self.judge_end(entry.is_useless(now, self.policy.backoff.base), now, random);
         }
         self.plan(now, out);

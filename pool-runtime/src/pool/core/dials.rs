@@ -120,6 +120,7 @@ impl<P, W> Core<P, W> {
             dead: false,
             doubted: None,
             saturated: false,
+            announced: false,
             useful: false,
             faded: now,
         });

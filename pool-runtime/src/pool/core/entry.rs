@@ -40,6 +40,8 @@ pub(crate) struct Entry<P> {
     pub(super) doubted: Option<Instant>,
     /// Its task is busy all the time.
     pub(super) saturated: bool,
+    /// Its peer has announced its end, and not answered a call by then.
+    pub(super) announced: bool,
     /// A response has begun on it.
     pub(super) useful: bool,
     /// When its faults last faded.

@@ -33,10 +33,13 @@ impl World {
             let peer = &self.peers[&connection];
             let (was_draining, opened, answered) = (peer.draining, peer.opened, peer.answered);
             let random = self.rng.f64();
-            if !was_draining && reason != CloseReason::Broken {
+            let announced = self.rng.bool();
+            if !was_draining && announced {
+                self.peers.get_mut(&connection).expect("a connection").announced = true;
+            } else if !was_draining && reason != CloseReason::Broken {
                 self.ended_early(opened, answered, random);
             }
-            let is_news = self.input(|core, out| core.going_away(connection, reason, now, random, out));
+            let is_news = self.input(|core, out| core.going_away(connection, reason, announced, now, random, out));
             assert_eq!(is_news, !was_draining, "a connection goes away once");
             assert_eq!(others, self.serving_without(connection), "a GOAWAY evicts nobody else");
         }
@@ -58,8 +61,8 @@ impl World {
         };
         let peer = self.peers.remove(&connection).expect("a connection");
         // That a runtime went away says nothing of the endpoint.
-        if !peer.draining && reason != CloseReason::RuntimeGone {
-            self.losses += usize::from(peer.held > 0);
+        if (!peer.draining || peer.announced) && reason != CloseReason::RuntimeGone {
+            self.losses += usize::from(!peer.draining && peer.held > 0);
             self.ended_early(peer.opened, peer.answered, random);
         }
         self.gone.push(connection);
@@ -150,7 +153,7 @@ impl World {
         let before = self.picture();
         self.input(|core, out| {
             core.closed(connection, CloseReason::Lost, now, random, out);
-            core.going_away(connection, CloseReason::GoAway, now, random, out);
+            core.going_away(connection, CloseReason::GoAway, false, now, random, out);
             core.limit_changed(connection, 0, now, out);
             core.stream_cut(connection, now, out);
             core.found_dead(connection, now, out);

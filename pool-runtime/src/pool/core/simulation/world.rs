@@ -68,6 +68,8 @@ pub(super) struct Peer {
     pub(super) uses: u64,
     /// A call on it was answered.
     pub(super) answered: bool,
+    /// Its end was announced.
+    pub(super) announced: bool,
     /// When streams were cut short from this side.
     pub(super) cuts: Vec<Instant>,
     /// Since when its peer is doubted.
@@ -456,6 +458,7 @@ impl Peer {
             ceiling: limit,
             uses: 0,
             answered: false,
+            announced: false,
             cuts: Vec::new(),
             doubted: None,
             surplus: false,

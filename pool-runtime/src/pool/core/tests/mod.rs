@@ -139,7 +139,7 @@ impl Rig {
 
     fn go_away(&mut self, connection: ConnectionId) {
         self.core
-            .going_away(connection, CloseReason::GoAway, self.now, 0.5, &mut self.out);
+            .going_away(connection, CloseReason::GoAway, false, self.now, 0.5, &mut self.out);
     }
 
     fn look(&mut self, connection: ConnectionId) -> Option<Instant> {

@@ -512,3 +512,24 @@ fn young_connections_outlast_their_resets() {
     rig.core.stream_cut(1, rig.now, &mut rig.out);
     assert_eq!(rig.done(), [drain(1, CloseReason::Resets)]);
 }
+
+/// A server that recycles each connection after one call announces that with the call, before its answer.
+#[test]
+fn an_announced_end_is_judged_when_it_comes() {
+    for answers in [true, false] {
+        let mut rig = Rig::new();
+        for connection in 1..=3 {
+            rig.queue(0).unwrap();
+            rig.up(connection, NO_LIMIT);
+            let reason = CloseReason::GoAway;
+            rig.core
+                .going_away(connection, reason, true, rig.now, 0.5, &mut rig.out);
+            if answers {
+                rig.core.answered(connection);
+            }
+            rig.back(connection);
+            rig.end(connection, reason);
+        }
+        assert_eq!(rig.core.is_backing_off(rig.now), !answers);
+    }
+}

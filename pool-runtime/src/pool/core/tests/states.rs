@@ -136,7 +136,8 @@ fn cut(rig: &mut Rig, times: u32) {
 }
 
 fn broken(rig: &mut Rig) {
-    rig.core.going_away(1, CloseReason::Broken, rig.now, 0.5, &mut rig.out);
+    rig.core
+        .going_away(1, CloseReason::Broken, false, rig.now, 0.5, &mut rig.out);
 }
 
 fn later(rig: &mut Rig, time: Duration) {

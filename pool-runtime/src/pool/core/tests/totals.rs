@@ -157,7 +157,7 @@ fn an_end_is_judged_once() {
         |rig| rig.go_away(1),
         |rig| {
             let out = &mut rig.out;
-            rig.core.going_away(2, CloseReason::Broken, rig.now, 0.5, out);
+            rig.core.going_away(2, CloseReason::Broken, false, rig.now, 0.5, out);
         },
     ];
     for again in again {

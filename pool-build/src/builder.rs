@@ -153,7 +153,7 @@ impl Builder {
         self
     }
 
-    /// What happens to names in the service config that no compiled file holds, though their package is compiled.
+    /// How to treat names in the service config that no compiled file holds, though their package is compiled.
     /// Default: [`UnknownNames::RefuseTypos`].
     pub fn unknown_names(mut self, unknown: UnknownNames) -> Self {
         self.unknown_names = unknown;
@@ -276,7 +276,7 @@ impl Builder {
             Some(path) => path,
             None => self.target_dir()?.join("pool_build_descriptors.bin"),
         };
-        // One that was written before tells nothing of this run.
+        // One that was written before is not of this run.
         let _ = fs::remove_file(&set);
         self.prost.file_descriptor_set_path(&set);
         let rerun = self.rerun;

@@ -13,7 +13,7 @@ use crate::generator::full_name;
 /// How many names the warning lists.
 const LISTED: usize = 3;
 
-/// What happens to names in a service config that no compiled file holds, though their package is compiled.
+/// How to treat names in a service config that no compiled file holds, though their package is compiled.
 ///
 /// gRPC ignores such names: a service's owners keep one file for all clients, and a program may compile a part of a
 /// package, or an older state of it.

@@ -46,7 +46,7 @@ impl Error {
         }
     }
 
-    /// What prost-build has panicked over.
+    /// The message with which prost-build panicked.
     pub(crate) fn panic(payload: &(dyn Any + Send)) -> Self {
         let text = payload
             .downcast_ref::<String>()

@@ -133,7 +133,7 @@ use proc_macro::TokenStream;
 ///
 /// # Attributes of the struct
 ///
-/// Levels of lints (`#[allow(..)]`) and `#[cfg(..)]` below the attribute hold for what it writes, too.
+/// Levels of lints (`#[allow(..)]`) and `#[cfg(..)]` below the attribute hold for the code that it writes, too.
 ///
 /// # Deadlines
 ///

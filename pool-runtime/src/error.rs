@@ -434,7 +434,7 @@ impl fmt::Debug for InMessage {
 impl StdError for InMessage {}
 
 impl From<Error> for Status {
-    /// The message tells the error with its causes; [`Error::of`] finds the error itself. The status has a source that
+    /// The message is the error with its causes; [`Error::of`] finds the error itself. The status has a source that
     /// prints as "pool_runtime::Error" and nothing more, so that a log of both does not repeat the message.
     fn from(error: Error) -> Self {
         let mut status = Self::new(error.code(), format!("{error:?}"));

@@ -106,7 +106,7 @@
 //!
 //! A status UNIMPLEMENTED without a message gets one that names the method and the server. A status CANCELLED that comes
 //! when the call's deadline has passed is DEADLINE_EXCEEDED. A plain tonic client over a [`Pool`] or a [`Lease`] counts the
-//! messages itself, and checks their size: it says INTERNAL for no message, takes the first of two, and says OUT_OF_RANGE.
+//! messages itself, and checks their size: no message is INTERNAL, the first of two is taken, and an oversize one is OUT_OF_RANGE.
 //!
 //! # Panics
 //!
@@ -181,7 +181,7 @@
 //! `examples/in_memory.rs` has the whole of it.
 //!
 //! A process that forks leaves the tasks of its runtimes behind: in the child, the first call over a connection of the
-//! parent runs into its deadline, which says so, and later calls open connections of the child's own. Build a pool after the
+//! parent runs into its deadline, the error names the fork, and later calls open connections of the child's own. Build a pool after the
 //! fork, or connect after it, to be spared that.
 //!
 //! # How many connections

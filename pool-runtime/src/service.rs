@@ -66,7 +66,7 @@ async fn call_over(
     let head = Head::of_request(source.shared(), head.uri, head.headers)?;
     let body = Outgoing::begin(body).await?;
     let mut response = call::call(source, &head, body, &options).await?;
-    // tonic refuses a response in an encoding that it was not told of, though its messages may not be compressed.
+    // tonic refuses a response in an encoding that is not enabled, though its messages may not be compressed.
     if let Some(encoding) = response.headers().get(GRPC_ENCODING)
         && encoding != "identity"
         && !head.accepts(encoding)
@@ -131,7 +131,7 @@ impl Service<http::Request<Body>> for Lease {
 pub(crate) struct Caller {
     pub(crate) shared: Arc<Shared>,
     pub(crate) options: Options,
-    /// The size of the largest message that it accepts. tonic checks it too, and says OUT_OF_RANGE.
+    /// The size of the largest message that it accepts. tonic checks it too, and fails with OUT_OF_RANGE.
     pub(crate) limit: usize,
 }
 

@@ -15,7 +15,7 @@ use crate::ir::{ByHand, Encoding, Idempotency, Options, Rpc, Shape};
 
 const EXAMPLE: &str = "`rpc SayHello(HelloRequest) returns (HelloReply)`";
 
-/// What the arguments state by hand.
+/// The service as the arguments state it.
 #[derive(Default)]
 pub(super) struct Stated {
     pub(super) service: Option<LitStr>,
@@ -25,7 +25,7 @@ pub(super) struct Stated {
     /// Where the first RPC is.
     pub(super) first_rpc: Option<Ident>,
     rpcs: Vec<Rpc>,
-    /// An RPC could not be read, and an error says so.
+    /// An RPC could not be read, and an error names it.
     spoiled: bool,
 }
 
@@ -130,7 +130,7 @@ impl Stated {
     }
 }
 
-/// `service = "helloworld.Greeter"`: what stands in the path of a call.
+/// `service = "helloworld.Greeter"`: the service in the path of a call.
 pub(super) fn service(literal: LitStr, errors: &mut Errors) -> Option<LitStr> {
     let name = literal.value();
     let is_part = |part: &str| syn::parse_str::<Ident>(part).is_ok() || part == "_";

@@ -18,7 +18,7 @@ pub(crate) const MAP_CAPACITY: usize = 24_576;
 /// one map.
 pub(crate) const MOST_NAMES: usize = 12_000;
 
-/// What a field counts beside its name and value (RFC 9113, 6.5.2).
+/// The size of a field beside its name and value (RFC 9113, 6.5.2).
 const FIELD_OVERHEAD: usize = 32;
 
 /// The size of `:status` and its value, which are not among the fields.
@@ -27,7 +27,7 @@ pub(crate) const STATUS_FIELD: usize = 7 + 3 + FIELD_OVERHEAD;
 /// The fields that are the status.
 const STATUS_FIELDS: [HeaderName; 3] = [Status::GRPC_STATUS, Status::GRPC_MESSAGE, Status::GRPC_STATUS_DETAILS];
 
-/// What `grpc-message` escapes (gRPC PROTOCOL-HTTP2, "Responses"); characters beyond ASCII are escaped anyway.
+/// The characters that `grpc-message` escapes (gRPC PROTOCOL-HTTP2, "Responses"); characters beyond ASCII are escaped anyway.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
 
 /// Checks the size of a block, whose pseudo-header fields count `pseudo` bytes. Returns whether fields of a status are
@@ -81,7 +81,7 @@ pub(crate) fn remove_status(headers: &mut HeaderMap) {
     }
 }
 
-/// Makes the status of a last block one that tonic can read. `place` tells which method of which server it is about.
+/// Makes the status of a last block one that tonic can read. `place` names the method and the server.
 pub(crate) fn mend_status(fields: &mut HeaderMap, place: impl FnOnce() -> Option<String>) -> Result<(), Box<Kind>> {
     if fields.get_all(Status::GRPC_STATUS).iter().nth(1).is_some() {
         return Err(Box::new(Kind::TwoStatuses));

@@ -121,7 +121,7 @@ impl Drop for Flight {
 
 /// How a response starts.
 pub(super) struct Start {
-    /// It is none: a proxy's error page, say, or headers that cannot be accepted.
+    /// It is none: a proxy's error page, or headers that cannot be accepted.
     pub(super) failure: Option<Box<Kind>>,
     /// There is nothing after its headers.
     pub(super) has_ended: bool,

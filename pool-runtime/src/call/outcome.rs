@@ -109,7 +109,7 @@ impl Failed {
         matches!(&self.what, What::Error(error) if error.is_exhausted())
     }
 
-    /// What the caller gets. A status of the server's stays as it is; [`Error::of`] finds in it how many attempts there
+    /// The caller's result. A status of the server's stays as it is; [`Error::of`] finds in it how many attempts there
     /// were, if there was more than one, and a deadline that left no time for another.
     pub(super) fn into_result(self, endpoint: &Arc<str>) -> Result<http::Response<ResponseBody>, Status> {
         let Self {

@@ -132,7 +132,7 @@ impl Outgoing {
     }
 
     /// Hands a complete body to h2, an empty one as an empty DATA frame. Memory is no concern: it is all here already. If
-    /// the stream is gone, the response tells why.
+    /// the stream is gone, the response has the reason.
     pub(crate) fn send_whole(&self, stream: &mut SendStream<Bytes>) {
         let mut sent = stream.send_data(self.first.clone(), self.more.is_empty());
         for (index, chunk) in self.more.iter().enumerate() {
@@ -274,7 +274,7 @@ fn poll_frame(body: &mut Body, cx: &mut Context<'_>) -> Poll<Option<Result<Frame
     catch(|| Pin::new(body).poll_frame(cx)).unwrap_or_else(|status| Poll::Ready(Some(Err(status))))
 }
 
-/// Runs the caller's code. What it panicked in is not used again.
+/// Runs the caller's code. A body that panicked is not used again.
 fn catch<T>(run: impl FnOnce() -> T) -> Result<T, Status> {
     catch_unwind(AssertUnwindSafe(run)).map_err(|payload| {
         let panicked = Panicked::new(&*payload);

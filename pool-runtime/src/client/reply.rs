@@ -74,7 +74,7 @@ impl Settings {
 }
 
 /// The response of a method that answers with one message, read from a stream of them. None and a second one are
-/// UNIMPLEMENTED (gRPC statuscodes); tonic says INTERNAL to the one, and drops the other.
+/// UNIMPLEMENTED (gRPC statuscodes); tonic fails the one with INTERNAL, and drops the other.
 pub(super) async fn single<M>(response: Response<Streaming<M>>) -> Result<Response<M>, Status> {
     let (metadata, mut messages, extensions) = response.into_parts();
     let mut headers = metadata.into_headers();

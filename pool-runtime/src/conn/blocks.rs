@@ -19,7 +19,7 @@ const HEAD: usize = 9;
 const HEADERS: u8 = 1;
 const CONTINUATION: u8 = 9;
 
-/// How many large blocks are remembered until their streams ask for them. What is forgotten belongs to calls that were
+/// How many large blocks are remembered until their streams ask for them. Forgotten ones belong to calls that were
 /// given up.
 const MOST_REMEMBERED: usize = 128;
 
@@ -91,19 +91,19 @@ impl Blocks {
     }
 }
 
-/// Follows the frames in what is read.
+/// Follows the frames in the bytes that are read.
 #[derive(Debug, Default)]
 pub(crate) struct Frames {
     head: [u8; HEAD],
     known: usize,
-    /// What is left of the payload of the frame in hand.
+    /// Bytes left of the payload of the current frame.
     left: usize,
     /// The size so far of the block that may be continued.
     block: usize,
 }
 
 impl Frames {
-    /// Takes in what was read. A block is reported with the head of its frame, before h2 has read it.
+    /// Takes in the bytes that were read. A block is reported with the head of its frame, before h2 has read it.
     ///
     /// Not inlined: inside of the transport's `poll_read` it made h2's own functions around that slower.
     #[inline(never)]

@@ -160,7 +160,7 @@ impl fmt::Display for Chain<'_> {
     }
 }
 
-/// Puts the likely reason of a failure, and what the user can do about it, in front of `source`.
+/// Puts the likely reason of a failure, and the remedy, in front of `source`.
 pub(super) fn explained(explanation: impl Into<String>, source: impl Into<BoxError>) -> BoxError {
     Box::new(Explained {
         explanation: explanation.into(),

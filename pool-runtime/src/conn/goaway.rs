@@ -1,4 +1,4 @@
-//! What ended a connection, as it is shown to users: a GOAWAY of the peer, or of this side.
+//! The GOAWAY that ended a connection, of the peer or of this side, as it is shown to users.
 
 use std::fmt;
 
@@ -38,7 +38,7 @@ impl GoAway {
         })
     }
 
-    /// What it closes the connection for.
+    /// The reason for which it closes the connection.
     pub(crate) fn reason(&self) -> CloseReason {
         match (self.code, &*self.debug_data) {
             (Reason::ENHANCE_YOUR_CALM, TOO_MANY_PINGS) => CloseReason::TooManyPings,
@@ -90,7 +90,7 @@ fn beginning(error: &h2::Error) -> String {
 fn debug_data(text: &str) -> &str {
     let data = text.split_once(" (b\"").map_or("", |(_, rest)| rest);
     let data = data.strip_suffix("\")").unwrap_or(data);
-    // What is escaped is ASCII.
+    // Escaped text is ASCII.
     data.get(..MOST_DEBUG_DATA).unwrap_or(data)
 }
 

@@ -37,14 +37,14 @@ impl Default for Http2Settings {
     }
 }
 
-/// The most that `max_header_list_size` may be: what h2 and Go's HTTP/2 accept unless told otherwise.
+/// The most that `max_header_list_size` may be: the default of h2 and of Go's HTTP/2.
 pub(crate) const MAX_HEADER_LIST: u32 = 16 << 20;
 
 /// The least that it may be: a failure in the headers (`:status`, `content-type`, `date`, `grpc-status` and
 /// `grpc-message`) has 255 bytes with an empty message.
 pub(crate) const MIN_HEADER_LIST: u32 = 256;
 
-/// The least that h2 is told to accept.
+/// The least limit that h2 is given.
 const MIN_ENGINE_HEADER_LIST: u32 = 1 << 20;
 
 /// The size of header lists that h2 accepts, which is also what the peer is told. It is above the pool's own limit,

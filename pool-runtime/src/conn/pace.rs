@@ -119,14 +119,14 @@ pub(crate) struct Paced<T> {
 }
 
 /// Looks for the peer's SETTINGS and its first response: HEADERS, or a GOAWAY that includes a stream. SETTINGS are to be its first frame, but h2 lets a peer acknowledge
-/// ours before, and one that never sends its own has not told how many streams it takes.
+/// ours before, and the stream limit of one that never sends its own is not known.
 #[derive(Debug)]
 pub(crate) struct Scan {
     head: Vec<u8>,
     /// What is left of the payload of the frame in hand.
     left: usize,
     is_settings: bool,
-    /// Of a GOAWAY, what is still to come of the last stream's number, and the number so far.
+    /// Of a GOAWAY, the bytes still missing of the last stream's number, and the number so far.
     goaway: (u32, u32),
     /// The peer's SETTINGS have ended.
     pub(crate) has_settings: bool,
@@ -149,7 +149,7 @@ impl Scan {
         }
     }
 
-    /// Takes in what was read.
+    /// Takes in the bytes that were read.
     pub(crate) fn read(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             if self.left > 0 {

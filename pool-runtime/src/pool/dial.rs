@@ -37,8 +37,8 @@ impl Shared {
         self.config.runtime.clone().or_else(|| Handle::try_current().ok())
     }
 
-    /// Whether new connections cannot be opened from here, because the runtime for them takes no more tasks. Tokio does
-    /// not tell; a task that it refuses has ended at once, and any other has not, as this one never ends by itself.
+    /// Whether new connections cannot be opened from here, because the runtime for them takes no more tasks. Tokio has
+    /// no question for that; a task that it refuses has ended at once, and any other has not, as this one never ends by itself.
     pub(super) fn is_runtime_gone(&self) -> bool {
         let Some(runtime) = self.runtime() else { return true };
         let probe = runtime.spawn(std::future::pending::<()>());

@@ -96,7 +96,7 @@ impl Shared {
         work
     }
 
-    /// Tells the peer's GOAWAY, if that is why the connection drains.
+    /// Reports the peer's GOAWAY, if that is why the connection drains.
     fn tell_goaway(&self, draining: &Draining) {
         let Draining {
             connection,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::event::{Event, Observer};
 use crate::panic::Panicked;
 
-/// The observers of a pool, told in the order in which they were added.
+/// The observers of a pool, called in the order in which they were added.
 #[derive(Clone, Default)]
 pub(crate) struct Observers(Vec<Arc<dyn Observer>>);
 

@@ -448,7 +448,7 @@ impl Shared {
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
     }
 
-    /// Why a dial failed last, or what was wrong with the last connection, and when: for the statistics.
+    /// Why a dial failed last, or why the last connection was useless, and when: for the statistics.
     pub(crate) fn last_failure(&self) -> Option<(ConnectError, Instant)> {
         self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -23,8 +23,9 @@ fn pool(server: &FaultServer) -> Builder {
         .keep_alive_timeout(TIMEOUT)
 }
 
-/// Answers the first call of the first connection, and then reads without answering anything.
-async fn falls_silent(mut conn: Conn) -> io::Result<()> {
+/// Answers the first call of the first connection, and then reads without answering anything, as if a NAT had forgotten it.
+/// The other connections serve.
+pub(super) async fn falls_silent(mut conn: Conn) -> io::Result<()> {
     conn.handshake(&[]).await?;
     if conn.index() > 0 {
         return conn.serve().await;

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tonic::{Code, Request, Status};
 
+use super::keepalive::falls_silent;
 use super::{Seen, then_serves};
 use crate::calls::{Client, echo, endless, facts, in_memory, tasks};
 
@@ -347,21 +348,11 @@ async fn no_call_is_sent_to_a_peer_that_does_not_read() {
     check_left(client.pool(), 1).await;
 }
 
-/// A connection that a NAT has forgotten: what is sent is lost, and nothing comes.
-async fn falls_silent(mut conn: Conn) -> io::Result<()> {
-    conn.handshake(&[]).await?;
-    let first = conn.next_request().await?;
-    conn.reply(&first).await?;
-    conn.withhold_acks();
-    conn.withhold_windows();
-    conn.until_closed().await
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_silent_connection_is_replaced_without_keepalive() {
     for deadline in [50, 250, 2_000] {
         let deadline = Duration::from_millis(deadline);
-        let server = FaultServer::start(|conn: Conn| then_serves(conn, falls_silent)).await;
+        let server = FaultServer::start(falls_silent).await;
         let (builder, seen) = Seen::by(pool(&server, PIPE << 4));
         let client = Client::new(builder.build().unwrap());
         client.unary(echo()).await.unwrap();

@@ -206,7 +206,7 @@ impl<P, W> Core<P, W> {
         self.next_look(index, idle_at, now)
     }
 
-    /// The others had room for twice of what was asked for, over the whole idle timeout. Twice, because demand is only
+    /// The others had room for twice the demand, over the whole idle timeout. Twice, because demand is only
     /// seen now and then. The other strategies choose the connections to use by themselves.
     fn is_unneeded(&self, index: usize) -> bool {
         let others = self.entries.iter().enumerate().filter(|&(other, _)| other != index);

@@ -1,4 +1,4 @@
-//! What the core counts, and what it shows of itself.
+//! The counts of the core, and the state that it shows.
 
 use super::*;
 
